@@ -1,0 +1,53 @@
+/**
+ * What an RPC answers, before any encoding: `wire/` turns it into the Response struct (wire.md §2.2).
+ */
+
+export type ResponseCode =
+  | 'INVALID_REQUEST'
+  | 'OK'
+  | 'ERROR'
+  | 'WARNING'
+  | 'AUTH_FAILED'
+  | 'JOB_UPDATING_ERROR'
+  | 'ERROR_TRANSIENT';
+
+export interface Outcome {
+  readonly code: ResponseCode;
+  /** One entry for each message; empty on plain success (wire.md §2.2 lists the four exceptions). */
+  readonly details: readonly string[];
+  /** One member of the IDL's Result union, in IDL field names with enums as names. */
+  readonly result?: Readonly<Record<string, unknown>>;
+}
+
+/** Who calls; `UNSECURE` when no authentication is configured (rpc.md §1). */
+export interface Caller {
+  readonly user: string;
+}
+
+/** Arguments by IDL name as plain records; absent ones undefined. */
+export type RpcArguments = Readonly<Record<string, unknown>>;
+export type RpcMethod = (args: RpcArguments, caller: Caller) => Promise<Outcome>;
+
+export function ok(result?: Readonly<Record<string, unknown>>, ...details: string[]): Outcome {
+  return result === undefined ? { code: 'OK', details } : { code: 'OK', details, result };
+}
+
+export function refuse(code: Exclude<ResponseCode, 'OK'>, message: string): Outcome {
+  return { code, details: [message] };
+}
+
+/**
+ * Thrown where a transaction is known to have changed nothing and the caller may send the same bytes
+ * again (rpc.md §1 `TRANS`); becomes ERROR_TRANSIENT.
+ */
+export class TransientError extends Error {
+  override readonly name = 'TransientError';
+}
+
+/**
+ * Thrown where COMMIT was sent and its outcome cannot be found out: no reply may be given, the
+ * connection is closed (wire.md S14).
+ */
+export class UnknownOutcomeError extends Error {
+  override readonly name = 'UnknownOutcomeError';
+}

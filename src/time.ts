@@ -1,0 +1,49 @@
+/**
+ * Time as the shell sees it: two clocks and timers, passed in everywhere so that tests can replace them.
+ *
+ * Wall time is for what people read (event timestamps); monotonic time is for every age and deadline
+ * (updates.md G1, operations.md §2.6). Both in milliseconds.
+ */
+export interface Clock {
+  /** Milliseconds since the epoch; may step in either direction. */
+  wallNow(): number;
+  /** Milliseconds since an arbitrary start; never steps, stands still while a Linux machine sleeps. */
+  monoNow(): number;
+  /** Milliseconds since boot, counting sleep; the drift against `monoNow` betrays a suspended machine. */
+  uptimeNow(): number;
+}
+
+/** A timer that was set; `cancel` is idempotent and does nothing once the timer has fired. */
+export interface TimerHandle {
+  cancel(): void;
+}
+
+export interface Timers {
+  /** Calls `fire` once after `delayMs` (values below 0 count as 0; any length, also beyond 2^31 ms). */
+  set(delayMs: number, fire: () => void): TimerHandle;
+}
+
+/** Node's setTimeout overflows above this delay and would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+export function systemClock(uptimeSeconds: () => number): Clock {
+  return {
+    wallNow: () => Date.now(),
+    monoNow: () => performance.now(),
+    uptimeNow: () => uptimeSeconds() * 1000,
+  };
+}
+
+export const systemTimers: Timers = {
+  set(delayMs, fire) {
+    let left = Math.max(0, delayMs);
+    let timeout: NodeJS.Timeout;
+    const arm = (): void => {
+      const part = Math.min(left, MAX_TIMEOUT_MS);
+      left -= part;
+      timeout = setTimeout(() => (left > 0 ? arm() : fire()), part);
+    };
+    arm();
+    return { cancel: () => clearTimeout(timeout) };
+  },
+};
