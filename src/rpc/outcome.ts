@@ -35,19 +35,3 @@ export function ok(result?: Readonly<Record<string, unknown>>, ...details: strin
 export function refuse(code: Exclude<ResponseCode, 'OK'>, message: string): Outcome {
   return { code, details: [message] };
 }
-
-/**
- * Thrown where a transaction is known to have changed nothing and the caller may send the same bytes
- * again (rpc.md §1 `TRANS`); becomes ERROR_TRANSIENT.
- */
-export class TransientError extends Error {
-  override readonly name = 'TransientError';
-}
-
-/**
- * Thrown where COMMIT was sent and its outcome cannot be found out: no reply may be given, the
- * connection is closed (wire.md S14).
- */
-export class UnknownOutcomeError extends Error {
-  override readonly name = 'UnknownOutcomeError';
-}
