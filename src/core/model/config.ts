@@ -158,3 +158,8 @@ function canonicalValue(value: unknown, isSet: boolean): unknown {
 export function canonicalConfig(config: TaskConfig): string {
   return JSON.stringify(canonicalValue(config, false));
 }
+
+/** The same for a set of anything: equal texts mean equal sets. */
+export function canonicalSet(items: readonly unknown[]): string {
+  return JSON.stringify(canonicalValue(items, true));
+}
