@@ -1,0 +1,224 @@
+/**
+ * Brings a database to the schema of this release: the plain SQL files of `migrations/`, in the order of
+ * their numbers, each exactly once (design.md D13). How to write one: migrations/README.md.
+ *
+ * kysely's Migrator does the bookkeeping (table `schema_migration`), holds an advisory lock meanwhile and
+ * runs everything pending in one transaction: a failing file leaves the schema as it was.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CompiledQuery, Kysely, Migrator, PostgresDialect, sql, type Migration } from 'kysely';
+import { DatabaseError, Pool, type PoolConfig } from 'pg';
+
+/** `auto`: run what is pending. `check`: refuse to go on if anything is. `off`: do not even look. */
+export type MigrateMode = 'auto' | 'check' | 'off';
+
+export interface MigrateOptions {
+  readonly mode: MigrateMode;
+  /** Folder with the SQL files; default: `migrations/` of this package. */
+  readonly dir?: string;
+}
+
+export interface MigrateResult {
+  /** Names of the files run by this call, in order. */
+  readonly applied: readonly string[];
+  /** Number of the newest file the database has seen (0: none); undefined with mode `off`. */
+  readonly schemaVersion: number | undefined;
+}
+
+/** The schema does not suit this release, or cannot be made to; the message says what to do. */
+export class SchemaError extends Error {
+  override readonly name = 'SchemaError';
+}
+
+interface MigrationFile {
+  readonly name: string;
+  readonly text: string;
+  /** Why releases that do not know this file must not run on the schema it makes. */
+  readonly breaking: string | undefined;
+}
+
+interface Tables {
+  schema_migration: { name: string; timestamp: string };
+  schema_breaking_migration: { name: string; reason: string };
+}
+
+const OLDEST_SERVER = 140_000;
+const FILE_NAME = /^\d{4}_[a-z0-9_]+$/;
+const BREAKING = /^-- breaking:[ \t]*(.+)$/m;
+
+/**
+ * Migrates (or checks) the database of `target`, with a connection of its own that has no statement
+ * timeout (operations.md §2.5).
+ *
+ * @throws SchemaError on an unusable schema, server or folder; pg's errors when the server is away.
+ */
+export async function migrate(
+  target: string | PoolConfig,
+  { mode, dir = defaultFolder() }: MigrateOptions,
+): Promise<MigrateResult> {
+  if (mode === 'off') return { applied: [], schemaVersion: undefined };
+  const files = await readFolder(dir);
+  const config = typeof target === 'string' ? { connectionString: target } : target;
+  const pool = new Pool({ ...config, max: 1, application_name: 'aurora-shim:migrate' });
+  pool.on('error', () => {}); // an idle connection lost: the next statement reports it
+  const dialect = new PostgresDialect({
+    pool,
+    onCreateConnection: async (connection) => {
+      // A migration may rewrite a table or wait for another process that does.
+      for (const name of [
+        'statement_timeout',
+        'lock_timeout',
+        'idle_in_transaction_session_timeout',
+      ])
+        await connection.executeQuery(CompiledQuery.raw(`SET ${name} = 0`));
+    },
+  });
+  const db = new Kysely<Tables>({ dialect });
+  try {
+    await checkServer(db);
+    return await bringUp(db, files, mode);
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function bringUp(
+  db: Kysely<Tables>,
+  files: readonly MigrationFile[],
+  mode: 'auto' | 'check',
+): Promise<MigrateResult> {
+  const executed = await executedNames(db);
+  const known = new Set(files.map((file) => file.name));
+  const foreign = executed.filter((name) => !known.has(name));
+  await refuseBreaking(db, foreign);
+  const pending = files.filter((file) => !executed.includes(file.name)).map((file) => file.name);
+
+  if (mode === 'check' && pending.length > 0) {
+    throw new SchemaError(
+      `The database lacks ${pending.length} migration(s): ${pending.join(', ')}. ` +
+        'Run `aurora-shim migrate`, or start with --migrate=auto.',
+    );
+  }
+  const applied = pending.length > 0 ? await run(db, files, foreign) : [];
+  // Another process may have been the one that ran them: ask again.
+  const all = pending.length > 0 ? await executedNames(db) : executed;
+  return { applied, schemaVersion: Math.max(0, ...all.map((name) => parseInt(name, 10))) };
+}
+
+async function run(
+  db: Kysely<Tables>,
+  files: readonly MigrationFile[],
+  foreign: readonly string[],
+): Promise<string[]> {
+  const migrations: Record<string, Migration> = {};
+  for (const file of files) migrations[file.name] = { up: (tx: Kysely<Tables>) => apply(tx, file) };
+  // Files of a newer release that this one can live with; the Migrator wants to see what was run.
+  for (const name of foreign) migrations[name] = { up: () => Promise.resolve() };
+
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(migrations) },
+    migrationTableName: 'schema_migration',
+    migrationLockTableName: 'schema_migration_lock',
+  });
+  const { error, results = [] } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    if (error instanceof SchemaError) throw error;
+    const failed = results.find(({ status }) => status === 'Error')?.migrationName;
+    const where = files.find(({ name }) => name === failed);
+    const what = error instanceof Error ? error.message : JSON.stringify(error);
+    throw new SchemaError(
+      where ? `Migration ${where.name}.sql failed${line(where, error)}: ${what}` : what,
+      { cause: error },
+    );
+  }
+  return results.filter(({ status }) => status === 'Success').map((done) => done.migrationName);
+}
+
+async function apply(tx: Kysely<Tables>, file: MigrationFile): Promise<void> {
+  // Without parameters pg sends the text as one simple query, which may hold many statements.
+  await sql.raw(file.text).execute(tx);
+  await sql`
+    CREATE TABLE IF NOT EXISTS schema_breaking_migration (
+      name text PRIMARY KEY,
+      reason text NOT NULL
+    )`.execute(tx);
+  if (file.breaking !== undefined) {
+    await tx
+      .insertInto('schema_breaking_migration')
+      .values({ name: file.name, reason: file.breaking })
+      .execute();
+  }
+}
+
+/** " in line N" for errors that carry a position. */
+function line(file: MigrationFile, error: unknown): string {
+  const position = error instanceof DatabaseError ? Number(error.position) : NaN;
+  if (!(position > 0)) return '';
+  return ` in line ${file.text.slice(0, position - 1).split('\n').length}`;
+}
+
+async function executedNames(db: Kysely<Tables>): Promise<string[]> {
+  if (!(await tableExists(db, 'schema_migration'))) return [];
+  const rows = await db.selectFrom('schema_migration').select('name').orderBy('name').execute();
+  return rows.map((row) => row.name);
+}
+
+async function refuseBreaking(db: Kysely<Tables>, foreign: readonly string[]): Promise<void> {
+  if (foreign.length === 0 || !(await tableExists(db, 'schema_breaking_migration'))) return;
+  const rows = await db
+    .selectFrom('schema_breaking_migration')
+    .selectAll()
+    .where('name', 'in', foreign)
+    .orderBy('name')
+    .execute();
+  if (rows.length === 0) return;
+  throw new SchemaError(
+    'The database belongs to a newer release of aurora-shim, this one must not use it: ' +
+      `${rows.map(({ name, reason }) => `${name} (${reason})`).join('; ')}. ` +
+      'Start the newer release.',
+  );
+}
+
+async function tableExists(db: Kysely<Tables>, table: keyof Tables): Promise<boolean> {
+  const result = await sql<{ there: boolean }>`
+    SELECT to_regclass(${table}) IS NOT NULL AS there`.execute(db);
+  return result.rows[0]?.there === true;
+}
+
+async function checkServer(db: Kysely<Tables>): Promise<void> {
+  const result = await sql<{ number: string; text: string }>`
+    SELECT current_setting('server_version_num') AS number,
+           current_setting('server_version') AS text`.execute(db);
+  const server = result.rows[0];
+  if (Number(server?.number) < OLDEST_SERVER) {
+    throw new SchemaError(`Postgres ${server?.text} is too old: aurora-shim needs 14 or newer.`);
+  }
+}
+
+async function readFolder(dir: string): Promise<MigrationFile[]> {
+  const files: MigrationFile[] = [];
+  for (const entry of (await readdir(dir)).sort()) {
+    if (!entry.endsWith('.sql')) continue;
+    const name = entry.slice(0, -'.sql'.length);
+    if (!FILE_NAME.test(name)) {
+      throw new SchemaError(`${join(dir, entry)}: migrations are named like 0001_some_words.sql`);
+    }
+    const twin = files.find((file) => file.name.slice(0, 4) === name.slice(0, 4));
+    if (twin) throw new SchemaError(`Two migrations have one number: ${twin.name}, ${name}`);
+    const text = await readFile(join(dir, entry), 'utf8');
+    files.push({ name, text, breaking: BREAKING.exec(text)?.[1]?.trim() });
+  }
+  return files;
+}
+
+/** `migrations/` beside package.json, wherever this file was compiled to. */
+function defaultFolder(): string {
+  let folder = __dirname;
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) {
+    folder = dirname(folder);
+  }
+  return join(folder, 'migrations');
+}
