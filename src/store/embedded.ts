@@ -7,7 +7,12 @@ import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { canEnter, firstClosedParent, serverAccount, type Account } from './embedded/account.js';
-import { usableBinaries, type Binaries } from './embedded/binaries.js';
+import {
+  findPlatformPackage,
+  givenBinaries,
+  usableBinaries,
+  type Binaries,
+} from './embedded/binaries.js';
 import { clusterPaths, ensureCluster, type ClusterPaths } from './embedded/cluster.js';
 import { chooseDataDir } from './embedded/data-dir.js';
 import { findOrStart, freePort } from './embedded/server.js';
@@ -67,7 +72,10 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const account = await serverAccount(owner?.uid);
   const dataDir = await prepareDataDir(wanted, account);
   const paths = clusterPaths(join(dataDir, 'postgres'));
-  const binaries = await usableBinaries(account, dataDir, log, options.binaries);
+  const binaries =
+    options.binaries === undefined
+      ? await usableBinaries(await findPlatformPackage(), account, dataDir, log)
+      : await givenBinaries(account, options.binaries);
   await ensureCluster(paths, binaries, account, {
     port: options.port ?? (await freePort()),
     durable,

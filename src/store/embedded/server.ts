@@ -1,12 +1,12 @@
-/** Finding, starting and stopping the server of a private cluster with its own pg_ctl. */
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+/** Finding, starting and stopping the server of a private cluster. */
+import { execFile, spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client, DatabaseError } from 'pg';
-import { runAs, writeAs, type Account } from './account.js';
+import { programOptions, runAs, type Account } from './account.js';
 import type { Binaries } from './binaries.js';
 import {
   connectionUrl,
@@ -45,37 +45,35 @@ const MAX_STARTS = 4;
 
 /** The server of `options.paths`: the one that runs, or one started now. */
 export async function findOrStart(options: ServerOptions): Promise<RunningServer> {
-  for (let attempt = 1; ; attempt++) {
+  let failure = '';
+  for (let attempt = 1; attempt <= MAX_STARTS; attempt++) {
     const found = await find(options);
-    if (found) return settle(options, found, 'found');
-    const failure = await launch(options);
-    if (failure === undefined) {
-      const started = await find(options);
-      if (started) return settle(options, started, 'started');
-    }
+    if (found.server) return settle(options, found.server, 'found');
+    const started = await launch(options, found.stranger);
+    if (typeof started !== 'string') return settle(options, started, 'started');
     // Another start may have been quicker: then the next look finds its server.
-    if (attempt === MAX_STARTS && !(await find(options))) {
-      throw new Error(
-        `The embedded Postgres in ${options.paths.root} did not start: ${failure ?? 'it went away'}`,
-      );
-    }
+    failure = started;
   }
+  throw new Error(`The embedded Postgres in ${options.paths.root} did not start: ${failure}`);
 }
 
-/** The running server once it takes connections; undefined when none runs. */
-async function find({ paths, account, log }: ServerOptions): Promise<PidFile | undefined> {
+interface Found {
+  readonly server?: PidFile;
+  /** Another program that by chance has the process id a killed server left behind. */
+  readonly stranger?: number;
+}
+
+/** Looks for a running server, and waits until it takes connections. */
+async function find({ paths, log }: ServerOptions): Promise<Found> {
   const { password } = await readSecrets(paths);
   const giveUp = performance.now() + PATIENCE_MS;
   let told = false;
   for (;;) {
     const pidFile = await readPidFile(paths.data);
-    if (!pidFile || !isAlive(pidFile.pid)) return undefined;
-    if (!(await isServerOf(pidFile.pid, paths.data))) {
-      await disown(paths, account);
-      return undefined;
-    }
-    const answer = await ask(connectionUrl(password, pidFile.port, 'postgres'), 'SELECT 1');
-    if (answer === 'answered') return pidFile;
+    if (!pidFile || !isAlive(pidFile.pid)) return {};
+    if (!(await isServerOf(pidFile.pid, paths.data))) return { stranger: pidFile.pid };
+    const answer = await ask(connectionUrl(password, pidFile.port, 'postgres'));
+    if (answer === 'answered') return { server: pidFile };
     if (answer === 'refused') {
       throw new Error(
         `The Postgres in ${paths.root} (process ${pidFile.pid}) refuses the password in ` +
@@ -94,24 +92,46 @@ async function find({ paths, account, log }: ServerOptions): Promise<PidFile | u
   }
 }
 
-/** Starts the server; a text says why it failed. */
-async function launch(options: ServerOptions): Promise<string | undefined> {
+/**
+ * Starts the server, detached: it belongs to no session or process group of ours, so neither our death
+ * nor a Ctrl-C reaches it. pg_ctl would do the same but for `stranger`.
+ *
+ * @param stranger a process that Postgres must not take for a server of this cluster. Its own word for
+ *   such a one is "grandparent" (backend/utils/init/miscinit.c). So no pid file needs our hands, and
+ *   Postgres alone decides who may run here.
+ * @returns the server, or why there is none.
+ */
+async function launch(
+  options: ServerOptions,
+  stranger: number | undefined,
+): Promise<PidFile | string> {
   const { paths, binaries, account, durable } = options;
   const { password, port: last } = await readSecrets(paths);
   const port = await choosePort(options, last);
   if (port !== last) await writeWhole(paths.url, `${connectionUrl(password, port)}\n`, 0o600);
   await writeWhole(paths.settings, serverSettings(paths, port, durable), 0o644);
 
-  const { code, output } = await runAs(account, join(binaries.bin, 'pg_ctl'), [
-    'start',
-    '--silent',
-    '--wait',
-    `--timeout=${PATIENCE_MS / 1000}`,
-    `--pgdata=${paths.data}`,
-    `--log=${join(paths.log, 'start.log')}`,
-  ]);
-  if (code === 0) return undefined;
-  return `${output.trim()}\n${await tailOfLog(paths)}`;
+  const output = await open(paths.startLog, 'a', 0o600);
+  const child = spawn(join(binaries.bin, 'postgres'), ['-D', paths.data], {
+    ...programOptions(account, { PG_GRANDPARENT_PID: String(stranger ?? process.pid) }),
+    detached: true,
+    stdio: ['ignore', output.fd, output.fd],
+  });
+  let ended: string | undefined;
+  child.on('error', (error) => (ended = error.message));
+  child.on('exit', (code, signal) => (ended = `it ended with ${signal ?? `code ${code}`}`));
+  child.unref();
+  await output.close();
+
+  const giveUp = performance.now() + PATIENCE_MS;
+  while (ended === undefined && performance.now() < giveUp) {
+    const pidFile = await readPidFile(paths.data);
+    if (pidFile && pidFile.pid === child.pid) {
+      if ((await ask(connectionUrl(password, port, 'postgres'))) === 'answered') return pidFile;
+    }
+    await sleep(RETRY_MS / 2);
+  }
+  return `${ended ?? 'it takes no connections'}\n${await tailOfLog(paths)}`;
 }
 
 async function choosePort({ port: wanted, log }: ServerOptions, last: number): Promise<number> {
@@ -208,27 +228,13 @@ async function isServerOf(pid: number, data: string): Promise<boolean> {
   );
 }
 
-/** More than any system's largest process id. */
-const NOBODYS_PID = 2 ** 22;
-
-/**
- * Makes a left-over pid file name a process that cannot exist. Postgres would otherwise take the
- * stranger with that number for a running server and refuse to start. The file stays, for it also says
- * which shared memory to check for surviving backends.
- */
-async function disown(paths: ClusterPaths, account: Account | null): Promise<void> {
-  const path = join(paths.data, 'postmaster.pid');
-  const text = await readFile(path, 'utf8');
-  await writeAs(account, path, '>', text.replace(/^\d+/, String(NOBODYS_PID)));
-}
-
 /** `silent`: nobody listens, or the server is not ready yet. */
-async function ask(url: string, sql: string): Promise<'answered' | 'refused' | 'silent'> {
+async function ask(url: string): Promise<'answered' | 'refused' | 'silent'> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => {}); // the server may go away in the middle
   try {
     await client.connect();
-    await client.query(sql);
+    await client.query('SELECT 1');
     return 'answered';
   } catch (error) {
     const code = error instanceof DatabaseError ? (error.code ?? '') : '';
