@@ -13,11 +13,11 @@ describe('TaskQuery', () => {
   test.each<[string, ApiTaskQuery]>([
     ['nothing', {}],
     [
-      'RPC-087 empty collections',
+      'empty collections',
       { taskIds: [], statuses: [], instanceIds: [], slaveHosts: [], jobKeys: [] },
     ],
     ['a whole key', { role, environment, jobName }],
-    ['RPC-088 keys and another role', { role: 'role-b', jobKeys: [KEY] }],
+    ['keys and another role', { role: 'role-b', jobKeys: [KEY] }],
     ['the wildcard role', { role: '' }],
     ['the wildcard role and an environment', { role: ' ', environment }],
     ['a bad name that makes no key', { role, jobName: 'a/b' }],
