@@ -1,5 +1,6 @@
 /** The flags that decide what is a valid job (rpc.md §3), with their defaults. */
 import type { TaskConfig } from '../model/config.js';
+import { AURORA_EXECUTOR_NAME } from '../thermos/refusals.js';
 import type { Tiers } from './tiers.js';
 import { BUILT_IN_TIERS } from './tiers.js';
 
@@ -18,10 +19,10 @@ export function environmentPattern(text: string): EnvironmentPattern {
 }
 
 /**
- * What is wrong with an executor's document (T22): the JSON path and the rule, or undefined. Called only
- * for configs whose executor is AuroraExecutor; `instanceCount` is what the request asks for.
+ * What keeps a config from being run by AuroraExecutor (T22): a field or JSON path and the rule, or
+ * undefined. Called only for configs with that executor, after all other rules and with all fields filled.
  */
-export type ExecutorDataProblem = (config: TaskConfig, instanceCount: number) => string | undefined;
+export type ExecutorDataProblem = (config: TaskConfig) => string | undefined;
 
 export interface ValidationLimits {
   /** `-max_tasks_per_job` */
@@ -51,9 +52,6 @@ export interface ValidationLimits {
   readonly executorDataProblem?: ExecutorDataProblem;
 }
 
-/** The built-in Thermos executor. */
-export const AURORA_EXECUTOR = 'AuroraExecutor';
-
 export const DEFAULT_LIMITS: ValidationLimits = {
   maxTasksPerJob: 4000,
   maxUpdateInstanceFailures: 20_000,
@@ -69,5 +67,5 @@ export const DEFAULT_LIMITS: ValidationLimits = {
   maxSlaDurationSecs: 7200,
   slaAwareKillNonProd: false,
   tiers: BUILT_IN_TIERS,
-  executors: new Set([AURORA_EXECUTOR]),
+  executors: new Set([AURORA_EXECUTOR_NAME]),
 };

@@ -1,14 +1,18 @@
-/** What a config may not hold whatever the flags say: unions without a member, numbers that are none. */
+/** What a config may not hold whatever the flags say: unions without one member, numbers that are none. */
 import type { Constraint, Container, Resource, SlaPolicy, TaskConfig } from '../model/config.js';
 import { quoted } from './refusals.js';
 
-/** True when no member of a union is set: the client sent none, or one of a newer IDL. */
-export function isEmptyUnion(union: object): boolean {
-  return Object.values(union).every((member) => member === undefined);
+/**
+ * True unless exactly one member of a union is set: the client sent none, one of a newer IDL, or several,
+ * of which none may be preferred.
+ */
+export function isBadUnion(union: object): boolean {
+  return Object.values(union).filter((member) => member !== undefined).length !== 1;
 }
 
 function resourceProblem(resource: Resource): string | undefined {
-  if (isEmptyUnion(resource)) return 'taskConfig.resources: a resource has no known kind';
+  if (isBadUnion(resource))
+    return 'taskConfig.resources: a resource must be of exactly one known kind';
   if (resource.numCpus !== undefined && !Number.isFinite(resource.numCpus)) {
     return 'taskConfig.resources: numCpus must be a finite number';
   }
@@ -17,21 +21,21 @@ function resourceProblem(resource: Resource): string | undefined {
 
 function constraintProblem(constraint: Constraint): string | undefined {
   const rule = constraint.constraint;
-  return rule === undefined || isEmptyUnion(rule)
-    ? `taskConfig.constraints: constraint ${quoted(constraint.name)} is neither a value nor a limit`
+  return rule === undefined || isBadUnion(rule)
+    ? `taskConfig.constraints: constraint ${quoted(constraint.name)} must be either a value or a limit`
     : undefined;
 }
 
 function containerProblem(container: Container): string | undefined {
-  if (isEmptyUnion(container)) return 'taskConfig.container is of no known type';
+  if (isBadUnion(container)) return 'taskConfig.container must be of exactly one known type';
   const image = container.mesos?.image;
-  return image !== undefined && isEmptyUnion(image)
-    ? 'taskConfig.container.mesos.image is of no known type'
+  return image !== undefined && isBadUnion(image)
+    ? 'taskConfig.container.mesos.image must be of exactly one known type'
     : undefined;
 }
 
 function slaPolicyProblem(policy: SlaPolicy): string | undefined {
-  if (isEmptyUnion(policy)) return 'taskConfig.slaPolicy is of no known type';
+  if (isBadUnion(policy)) return 'taskConfig.slaPolicy must be of exactly one known type';
   const percentage = policy.percentageSlaPolicy?.percentage;
   return percentage !== undefined && !Number.isFinite(percentage)
     ? 'taskConfig.slaPolicy: percentage must be a finite number'

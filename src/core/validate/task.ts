@@ -2,8 +2,8 @@
 import type { TaskConfig } from '../model/config.js';
 import type { JobKey } from '../model/keys.js';
 import { isGoodIdentifier } from '../model/keys.js';
+import { AURORA_EXECUTOR_NAME } from '../thermos/refusals.js';
 import type { ValidationLimits } from './limits.js';
-import { AURORA_EXECUTOR } from './limits.js';
 import type { Validated } from './refusals.js';
 import { IDENTIFIER_RULE, invalid, quoted } from './refusals.js';
 import { shapeProblem } from './shape.js';
@@ -49,7 +49,7 @@ function filled(config: TaskConfig, limits: ValidationLimits): TaskConfig {
 
 /** The config as it is stored, compared, counted and returned; or the first rule it breaks. */
 export function validateTask(config: TaskConfig, options: TaskValidation): Validated<TaskConfig> {
-  const { limits, instanceCount } = options;
+  const { limits } = options;
   const malformed = shapeProblem(config);
   if (malformed !== undefined) return { refusal: invalid(malformed) };
   if (config.tier !== undefined && !isGoodIdentifier(config.tier)) {
@@ -61,11 +61,9 @@ export function validateTask(config: TaskConfig, options: TaskValidation): Valid
     if (problem !== undefined) return { refusal: invalid(problem) };
   }
   const ok = filled(tiered, limits);
-  if (options.checkExecutorData && ok.executorConfig?.name === AURORA_EXECUTOR) {
-    const problem = limits.executorDataProblem?.(ok, instanceCount);
-    if (problem !== undefined) {
-      return { refusal: invalid(`taskConfig.executorConfig.data: ${problem}`) };
-    }
+  if (options.checkExecutorData && ok.executorConfig?.name === AURORA_EXECUTOR_NAME) {
+    const problem = limits.executorDataProblem?.(ok);
+    if (problem !== undefined) return { refusal: invalid(`taskConfig: ${problem}`) };
   }
   return { ok };
 }

@@ -3,6 +3,7 @@ import type { Range } from '../model/ranges.js';
 import type { UpdateSettings, UpdateStrategy } from '../model/update.js';
 import type { Validated } from './refusals.js';
 import { invalid } from './refusals.js';
+import { isBadUnion } from './shape.js';
 
 /** A union: one member is set. */
 export interface ApiUpdateStrategy {
@@ -28,7 +29,7 @@ export interface ApiUpdateSettings {
   readonly updateStrategy?: ApiUpdateStrategy;
 }
 
-/** Undefined for a union without a member. */
+/** Undefined for a union without a member, or with several. */
 function strategyFromApi(settings: ApiUpdateSettings): UpdateStrategy | undefined {
   const { updateStrategy: strategy, updateGroupSize: groupSize } = settings;
   if (strategy === undefined) {
@@ -36,6 +37,7 @@ function strategyFromApi(settings: ApiUpdateSettings): UpdateStrategy | undefine
       ? { kind: 'batch', groupSize, autopause: false }
       : { kind: 'queue', groupSize };
   }
+  if (isBadUnion(strategy)) return undefined;
   const { queueStrategy: queue, batchStrategy: batch, varBatchStrategy: variable } = strategy;
   if (queue !== undefined) return { kind: 'queue', groupSize: queue.groupSize };
   if (batch !== undefined) {
@@ -49,12 +51,12 @@ function strategyFromApi(settings: ApiUpdateSettings): UpdateStrategy | undefine
 /**
  * The settings as they are stored, for a request as for an update from a backup. Without a strategy it is
  * derived from `updateGroupSize` and `waitForBatchCompletion`, which stay as sent and mean nothing else.
- * Refused only for a strategy without a member; numbers are not looked at.
+ * Refused only for a strategy that is not of exactly one kind; numbers are not looked at.
  */
 export function settingsFromApi(settings: ApiUpdateSettings): Validated<UpdateSettings> {
   const strategy = strategyFromApi(settings);
   if (strategy === undefined) {
-    return { refusal: invalid('settings.updateStrategy is of no known kind') };
+    return { refusal: invalid('settings.updateStrategy must be of exactly one known kind') };
   }
   return {
     ok: {

@@ -274,18 +274,16 @@ describe('T21, T22', () => {
   });
 
   test('T22 the executor document is checked last, for AuroraExecutor, where it is asked for', () => {
-    const seen: [string | undefined, number][] = [];
+    const seen: (string | undefined)[] = [];
     const limits = {
       executors: new Set(['AuroraExecutor', 'mine']),
-      executorDataProblem: (config: TaskConfig, instanceCount: number) => {
-        seen.push([config.tier, instanceCount]);
+      executorDataProblem: (config: TaskConfig) => {
+        seen.push(config.tier);
         return '$.task: missing';
       },
     };
-    expect(task({}, { limits, instanceCount: 3 })).toEqual(
-      refused('taskConfig.executorConfig.data: \\$\\.task: missing'),
-    );
-    expect(seen).toEqual([['tier-dev', 3]]);
+    expect(task({}, { limits })).toEqual(refused('taskConfig: \\$\\.task: missing'));
+    expect(seen).toEqual(['tier-dev']);
     expect(task({}, { limits, checkExecutorData: false })).toBe('OK');
     expect(task({ executorConfig: { name: 'mine', data: '' } }, { limits })).toBe('OK');
     expect(task({ tier: ',' }, { limits })).toEqual(refused('taskConfig.tier'));
@@ -293,7 +291,7 @@ describe('T21, T22', () => {
   });
 });
 
-describe('unions without a member', () => {
+describe('unions without exactly one member', () => {
   test.each<[string, Parameters<typeof aTask>[0]]>([
     ['taskConfig.container', { container: {} }],
     ['taskConfig.container.mesos.image', { container: { mesos: { image: {}, volumes: [] } } }],
@@ -304,6 +302,16 @@ describe('unions without a member', () => {
     ],
     ['taskConfig.constraints: constraint "rack"', { constraints: [{ name: 'rack' }] }],
     ['taskConfig.slaPolicy', { slaPolicy: {} }],
+    ['taskConfig.container', { container: { mesos: { volumes: [] }, docker: { parameters: [] } } }],
+    ['taskConfig.resources', { resources: [{ numCpus: 1, ramMb: 1 }, { diskMb: 1 }] }],
+    [
+      'taskConfig.constraints',
+      {
+        constraints: [
+          { name: 'x', constraint: { limit: { limit: 1 }, value: { negated: false, values: [] } } },
+        ],
+      },
+    ],
   ])('%s', (field, change) => {
     expect(task(change)).toEqual(refused(field));
   });

@@ -53,7 +53,14 @@ describe('startJobUpdate', () => {
       'groupSizes must all be positive',
     ],
     [{ varBatchStrategy: { groupSizes: [], autopauseAfterBatch: false } }, 'would modify nothing'],
-    [{}, 'updateStrategy is of no known kind'],
+    [{}, 'updateStrategy must be of exactly one known kind'],
+    [
+      {
+        queueStrategy: { groupSize: 1 },
+        batchStrategy: { groupSize: 1, autopauseAfterBatch: false },
+      },
+      'updateStrategy must be of exactly one known kind',
+    ],
   ])('RPC-042 strategy %j is refused', (updateStrategy, text) => {
     const message = start({ updateStrategy });
     expect(message).toContain(text);
@@ -159,7 +166,7 @@ describe('startJobUpdate', () => {
   test('T22 applies', () => {
     const limits = { ...LIMITS, executorDataProblem: () => '$: bad' };
     expect(verdict(validateUpdateRequest(aRequest(), limits))).toEqual(
-      invalid('taskConfig.executorConfig.data: $: bad'),
+      invalid('taskConfig: $: bad'),
     );
   });
 
