@@ -89,6 +89,7 @@ export function choosePorts(
   pool: PortPool,
   random: () => number,
 ): Record<string, number> | undefined {
+  if (names.length === 0) return {};
   const free = freePorts(pool);
   if (free.length < names.length) return undefined;
   const chosen = names.map((name) => {

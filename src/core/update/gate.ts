@@ -6,10 +6,9 @@ import type { ExplicitUpdateStatus, UpdateStatus } from '../model/statuses.js';
 import { isRolling } from '../model/statuses.js';
 import { awaitingOf } from './status-table.js';
 
-/** When the last pulse came, on three clocks, ms: monotonic, since boot, wall. */
+/** When the last pulse came, ms on two clocks: monotonic, which alone decides, and wall, for readers. */
 export interface Heartbeat {
   readonly mono: number;
-  readonly up: number;
   readonly wall: number;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Texts the update engine writes into events (updates.md, "Message constants"). Their wording is ours;
- * no known client matches on it, tests compare with these constants.
+ * no known client matches on it, tests compare with these constants. The text of a kill is a task's message
+ * and stands with those (core/task/messages.ts, killedForUpdate).
  */
 export const MSG_GATE_TIMEOUT = 'Blocked: no fresh pulse from the update coordinator.';
 export const MSG_AUTO_PAUSED =
@@ -11,11 +12,6 @@ export const MSG_SLA_PASS = 'SLA check passed.';
 
 export function msgInstanceFailed(instanceId: number): string {
   return `Instance ${instanceId} failed more often than the update allows.`;
-}
-
-/** Audit text of the KILLING event of a task the updater kills (tasks.md §2, message table). */
-export function msgKill(updateId: string): string {
-  return `Killed for job update ${updateId}`;
 }
 
 export function msgInternal(problem: string): string {

@@ -74,6 +74,8 @@ export interface Evaluation {
   readonly status: UpdaterStatus;
   /** Changed instances first, then the groups started, each in order. */
   readonly sideEffects: readonly SideEffect[];
+  /** The instance that failed last in this evaluation; it may be one that was not tried again. */
+  readonly lastFailed: number | undefined;
   readonly change: UpdaterChange;
 }
 
@@ -94,6 +96,7 @@ class Draft {
   readonly working = new Map<number, number | 'done'>();
   started: number;
   failed: number;
+  lastFailed: number | undefined;
   inFlight: number;
 
   constructor(readonly base: UpdaterState) {
@@ -116,7 +119,9 @@ class Draft {
   finish(id: number, failed: boolean): void {
     this.working.set(id, 'done');
     this.inFlight -= 1;
-    if (failed) this.failed += 1;
+    if (!failed) return;
+    this.failed += 1;
+    this.lastFailed = id;
   }
 
   get idle(): number {
@@ -188,6 +193,7 @@ export function evaluate(
   return {
     status,
     sideEffects,
+    lastFailed: draft.lastFailed,
     change: { started: draft.started, working: draft.working, failed: draft.failed, status },
   };
 }

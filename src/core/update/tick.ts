@@ -189,13 +189,17 @@ export function tick(input: TickInput): TickOutcome | Need {
 function end(
   state: 'ROLLED_FORWARD' | 'ROLLED_BACK' | 'FAILED',
   events: readonly TickEvent[],
-  message?: string,
+  failure?: Evaluation,
 ): TickOutcome {
-  const last: TickEvent =
-    message === undefined
-      ? { kind: 'update', status: state }
-      : { kind: 'update', status: state, message };
+  const last = updateEvent(state, failure);
   return { state, events: [...events, last], steps: [], released: [], next: undefined };
+}
+
+/** With `failure`, names the instance by which that evaluation crossed the threshold (§2.6). */
+function updateEvent(status: UpdateStatus, failure?: Evaluation): TickEvent {
+  return failure?.lastFailed === undefined
+    ? { kind: 'update', status }
+    : { kind: 'update', status, message: msgInstanceFailed(failure.lastFailed) };
 }
 
 /** The threshold is crossed: roll back in the same tick, or end FAILED. Its own steps are not taken. */
@@ -205,22 +209,15 @@ function failed(
   instanceEvents: InstanceEvents,
 ): TickOutcome | Need {
   const { plan, updater } = input;
-  const culprit = [...evaluation.sideEffects]
-    .reverse()
-    .find((effect) => effect.statuses[effect.statuses.length - 1] === 'FAILED');
-  const message =
-    culprit === undefined
-      ? 'More instances failed than the update allows.'
-      : msgInstanceFailed(culprit.instanceId);
   if (updater.direction === 'reverse' || !plan.settings.rollbackOnFailure) {
-    return end('FAILED', instanceEvents.events, message);
+    return end('FAILED', instanceEvents.events, evaluation);
   }
   const reverse = buildUpdater(plan, 'reverse', new Set());
   const back = evaluate(reverse, instanceRules(plan, 'reverse'), [], input.tasks);
   // Ask for all at once: a rollback reads its update's instances in one statement (design, invariant 6).
   if ('need' in back) return { need: reverse.order.filter((id) => !input.tasks.has(id)) };
 
-  const rollback: TickEvent = { kind: 'update', status: 'ROLLING_BACK', message };
+  const rollback = updateEvent('ROLLING_BACK', evaluation);
   const before = instanceEvents.events.length;
   for (const effect of back.sideEffects) instanceEvents.add(effect, 'reverse');
   const events = [
@@ -229,7 +226,7 @@ function failed(
     ...instanceEvents.events.slice(before),
   ];
   if (back.status === 'SUCCEEDED') return end('ROLLED_BACK', events);
-  if (back.status === 'FAILED') return end('FAILED', events, message);
+  if (back.status === 'FAILED') return end('FAILED', events, back);
   return {
     state: 'ROLLING_BACK',
     events,

@@ -1,0 +1,133 @@
+/**
+ * The registry of active updates (updates.md §1.3): what the engine and a pulse need to know of each
+ * without asking Postgres. Loaded at start, changed only by what was committed.
+ */
+import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
+import { jobKeyText, updateKeyText } from '../core/model/keys.js';
+import type { ExplicitUpdateStatus, UpdateStatus } from '../core/model/statuses.js';
+import { isAwaitingPulse, isTerminalUpdate } from '../core/model/statuses.js';
+import type { UpdaterState } from '../core/update/one-way-updater.js';
+import type { UpdatePlan } from '../core/update/plan.js';
+import type { ActionSet } from '../core/update/tick.js';
+import type { UpdateRecord } from '../store/updates.js';
+import type { TimerHandle } from '../time.js';
+
+/** An updater with what is stored about its instances; kept in step with Postgres, or thrown away. */
+export interface Stepper {
+  readonly updater: UpdaterState;
+  readonly actions: Map<number, ActionSet>;
+  readonly released: Set<number>;
+}
+
+/** Something that may move an update on (updates.md §3.1). */
+export type UpdateInput =
+  | {
+      readonly kind: 'task';
+      readonly taskId: string;
+      readonly instanceId: number;
+      readonly status: string;
+    }
+  | { readonly kind: 'deleted'; readonly instanceId: number }
+  /** The watch of an instance is over; `eventId` is the task event it was set for. */
+  | { readonly kind: 'timer'; readonly instanceId: number; readonly eventId: string };
+
+export class ActiveUpdate {
+  readonly keyText: string;
+  readonly jobText: string;
+  state: ExplicitUpdateStatus;
+  revision: number;
+  lastEventStatus: UpdateStatus;
+  /** Times of new events are never before this. */
+  lastModifiedMs: number;
+  /** A closed verdict refused something since the last open one (G7). */
+  denied = false;
+  plan: UpdatePlan | undefined;
+  /** Undefined: to be rebuilt from storage before the next evaluation. */
+  stepper: Stepper | undefined;
+  /** Inputs that wait for the tick that is queued. */
+  inputs: UpdateInput[] = [];
+  tickQueued = false;
+  readonly watches = new Map<number, TimerHandle>();
+  retry: { handle: TimerHandle; delayMs: number } | undefined;
+  nextRetryMs = 0;
+
+  constructor(record: UpdateRecord) {
+    this.key = record.key;
+    this.pulseTimeoutMs = record.pulseTimeoutMs;
+    this.keyText = updateKeyText(record.key);
+    this.jobText = jobKeyText(record.key.job);
+    this.state = record.state;
+    this.revision = record.revision;
+    this.lastEventStatus = record.lastEventStatus;
+    this.lastModifiedMs = record.lastModifiedMs;
+  }
+
+  readonly key: JobUpdateKey;
+  readonly pulseTimeoutMs: number;
+
+  get coordinated(): boolean {
+    return this.pulseTimeoutMs > 0;
+  }
+
+  /** The last stored event says that the update is blocked (G6). */
+  get episodeOpen(): boolean {
+    return isAwaitingPulse(this.lastEventStatus);
+  }
+
+  /** Forgets everything that can be built again, and stops what would come back. */
+  discardStepper(): void {
+    this.stepper = undefined;
+    for (const watch of this.watches.values()) watch.cancel();
+    this.watches.clear();
+  }
+
+  cancelRetry(): void {
+    this.retry?.handle.cancel();
+    this.retry = undefined;
+  }
+}
+
+export class ActiveUpdates {
+  private readonly byKey = new Map<string, ActiveUpdate>();
+  private readonly byJob = new Map<string, ActiveUpdate>();
+  /** False until the registry was read from Postgres: a pulse must not be answered before. */
+  loaded = false;
+
+  get(updateKey: string): ActiveUpdate | undefined {
+    return this.byKey.get(updateKey);
+  }
+
+  ofJob(job: JobKey | string): ActiveUpdate | undefined {
+    return this.byJob.get(typeof job === 'string' ? job : jobKeyText(job));
+  }
+
+  all(): IterableIterator<ActiveUpdate> {
+    return this.byKey.values();
+  }
+
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** Adds or replaces; terminal records are not kept. */
+  put(record: UpdateRecord): ActiveUpdate | undefined {
+    const previous = this.byKey.get(updateKeyText(record.key));
+    if (previous !== undefined) this.remove(previous);
+    if (isTerminalUpdate(record.state)) return undefined;
+    const entry = new ActiveUpdate(record);
+    this.add(entry);
+    return entry;
+  }
+
+  add(entry: ActiveUpdate): void {
+    this.byKey.set(entry.keyText, entry);
+    this.byJob.set(entry.jobText, entry);
+  }
+
+  remove(entry: ActiveUpdate): void {
+    entry.discardStepper();
+    entry.cancelRetry();
+    if (this.byKey.get(entry.keyText) === entry) this.byKey.delete(entry.keyText);
+    if (this.byJob.get(entry.jobText) === entry) this.byJob.delete(entry.jobText);
+  }
+}

@@ -1,0 +1,342 @@
+/**
+ * Evaluates an update inside a write transaction: loads what the decision needs, asks the pure tick, and
+ * writes the task changes it calls for (updates.md §3.1 steps 2 to 6). What memory has to learn is
+ * returned as a function to call after the commit, never before.
+ */
+import type { StoredConfig } from '../core/model/config.js';
+import type { RollingStatus } from '../core/model/statuses.js';
+import type { InstanceUpdateEvent, UpdateEvent } from '../core/model/update.js';
+import { killedForUpdate } from '../core/task/messages.js';
+import type { InstanceTask } from '../core/update/instance-evaluator.js';
+import { msgInternal } from '../core/update/messages.js';
+import type { ChangedInstance } from '../core/update/one-way-updater.js';
+import { advance } from '../core/update/one-way-updater.js';
+import type { UpdatePlan } from '../core/update/plan.js';
+import { PlanError, buildUpdater, planUpdate, targetConfig } from '../core/update/plan.js';
+import type { Step, TickEvent, TickOutcome } from '../core/update/tick.js';
+import { hasAction, tick, withAction } from '../core/update/tick.js';
+import type { ConfigStore } from '../store/configs.js';
+import type { WriteTransaction } from '../store/database.js';
+import type { TaskRecord } from '../store/tasks.js';
+import { findActiveTasks, findTasks } from '../store/tasks.js';
+import { loadHistory, loadInstructions } from '../store/updates.js';
+import type { ActiveUpdate, Stepper, UpdateInput } from './active-updates.js';
+import type { Tasks } from './tasks.js';
+
+/** A watch to set after the commit. */
+export interface Watch {
+  readonly instanceId: number;
+  readonly eventId: string;
+}
+
+/** What an evaluation writes to the update, and what follows from it once it is committed. */
+export interface StepResult {
+  readonly state: TickOutcome['state'] | 'ERROR';
+  readonly updateEvents: readonly UpdateEvent[];
+  readonly instanceEvents: readonly InstanceUpdateEvent[];
+  readonly released: readonly number[];
+  readonly watches: readonly Watch[];
+  /** Brings the registry's entry up to date; call after the commit. */
+  readonly keep: () => void;
+}
+
+export class Stepping {
+  constructor(
+    private readonly tasks: Tasks,
+    private readonly configs: ConfigStore,
+  ) {}
+
+  /**
+   * @param state the rolling state the update is in when it is evaluated
+   * @param inputs what changed; ignored when the updater has to be built anew, which looks at everything
+   * @param atMs time of the events written
+   */
+  async step(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    state: RollingStatus,
+    inputs: readonly UpdateInput[],
+    atMs: number,
+  ): Promise<StepResult> {
+    const direction = state === 'ROLLING_FORWARD' ? 'forward' : 'reverse';
+    try {
+      const current = new Map<number, InstanceTask | null>();
+      let { plan, stepper } = entry;
+      let changed: readonly ChangedInstance[] = [];
+      if (plan !== undefined && stepper?.updater.direction === direction) {
+        changed = await this.loadChanged(tx, entry, inputs);
+      } else {
+        plan = await this.loadPlan(tx, entry);
+        stepper = await this.build(tx, entry, plan, direction);
+        await this.loadCurrent(tx, entry, stepper.updater.order, current);
+      }
+      const outcome = await this.decide(tx, entry, plan, stepper, changed, current);
+      return await this.carryOut(tx, entry, plan, stepper, outcome, changed, current, atMs);
+    } catch (error) {
+      if (error instanceof PlanError) return failedToPlan(error, atMs);
+      throw error;
+    }
+  }
+
+  private async loadPlan(tx: WriteTransaction, entry: ActiveUpdate): Promise<UpdatePlan> {
+    const { id } = entry.key;
+    const instructions = (await loadInstructions(tx, this.configs, [id])).get(id);
+    if (instructions === undefined) throw new PlanError('its instructions are not stored');
+    return planUpdate(instructions);
+  }
+
+  private async build(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    plan: UpdatePlan,
+    direction: 'forward' | 'reverse',
+  ): Promise<Stepper> {
+    const { actions, autopauseReleased } = await loadHistory(tx, entry.key.id);
+    const failed = new Set<number>();
+    for (const [id, set] of actions) if (hasAction(set, 'INSTANCE_UPDATE_FAILED')) failed.add(id);
+    return { updater: buildUpdater(plan, direction, failed), actions, released: autopauseReleased };
+  }
+
+  private toInstanceTask(record: TaskRecord, watchedEventId?: string): InstanceTask {
+    const { newestEvent } = record;
+    // The timer set for this very event has fired, so W has passed, whatever a clock says (§3.3).
+    const ageMs = newestEvent.id === watchedEventId ? Infinity : this.tasks.ageOf(record);
+    return {
+      taskId: record.taskId,
+      status: record.status,
+      configHash: record.configHash,
+      everKilling: record.everKilling,
+      newestEvent: { id: newestEvent.id, ageMs },
+    };
+  }
+
+  private async loadCurrent(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    instanceIds: readonly number[],
+    into: Map<number, InstanceTask | null>,
+  ): Promise<void> {
+    for (const id of instanceIds) into.set(id, null);
+    for (const record of await findActiveTasks(tx, entry.key.job, instanceIds)) {
+      into.set(record.instanceId, this.toInstanceTask(record));
+    }
+  }
+
+  /** The inputs that are still true, in order; a stale one is dropped (updates.md §3.1). */
+  private async loadChanged(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    inputs: readonly UpdateInput[],
+  ): Promise<ChangedInstance[]> {
+    const taskIds = inputs.flatMap((input) => (input.kind === 'task' ? [input.taskId] : []));
+    const byId = new Map((await findTasks(tx, taskIds)).map((record) => [record.taskId, record]));
+    const watched = inputs.flatMap((input) => (input.kind === 'timer' ? [input.instanceId] : []));
+    const byInstance = new Map(
+      (await findActiveTasks(tx, entry.key.job, watched)).map((task) => [task.instanceId, task]),
+    );
+    const changed: ChangedInstance[] = [];
+    for (const input of inputs) {
+      const { instanceId } = input;
+      if (input.kind === 'deleted') {
+        changed.push({ instanceId, task: undefined });
+      } else if (input.kind === 'task') {
+        const record = byId.get(input.taskId);
+        if (record?.status === input.status) {
+          changed.push({ instanceId, task: this.toInstanceTask(record) });
+        }
+      } else {
+        const record = byInstance.get(instanceId);
+        const task = record && this.toInstanceTask(record, input.eventId);
+        changed.push({ instanceId, task });
+      }
+    }
+    return changed;
+  }
+
+  /** Asks the tick, loading what it says it needs. */
+  private async decide(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    plan: UpdatePlan,
+    stepper: Stepper,
+    changed: readonly ChangedInstance[],
+    current: Map<number, InstanceTask | null>,
+  ): Promise<TickOutcome> {
+    const history = { actions: stepper.actions, autopauseReleased: stepper.released };
+    let usedPlan = plan;
+    for (;;) {
+      const outcome = tick({
+        plan: usedPlan,
+        updater: stepper.updater,
+        changed,
+        tasks: current,
+        history,
+      });
+      if ('need' in outcome) {
+        await this.loadCurrent(tx, entry, outcome.need, current);
+        continue;
+      }
+      const turnsBack = outcome.next?.updater !== stepper.updater && startsRollback(outcome);
+      if (!turnsBack || usedPlan !== plan) return outcome;
+      // A rollback is built from what is stored now (UPD-020), once.
+      try {
+        usedPlan = await this.loadPlan(tx, entry);
+      } catch (error) {
+        if (error instanceof PlanError) throw new RollbackPlanError(error, outcome);
+        throw error;
+      }
+    }
+  }
+
+  private async carryOut(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    plan: UpdatePlan,
+    stepper: Stepper,
+    outcome: TickOutcome,
+    changed: readonly ChangedInstance[],
+    current: ReadonlyMap<number, InstanceTask | null>,
+    atMs: number,
+  ): Promise<StepResult> {
+    const known = new Map<number, InstanceTask | null>(current);
+    for (const { instanceId, task } of changed) {
+      if (!known.has(instanceId) && task !== undefined) known.set(instanceId, task);
+    }
+    await this.takeSteps(tx, entry, plan, outcome.steps, known);
+    const { updateEvents, instanceEvents } = splitEvents(outcome.events, atMs);
+    return {
+      state: outcome.state,
+      updateEvents,
+      instanceEvents,
+      released: outcome.released,
+      watches: watchesOf(outcome.steps, known),
+      keep: () => {
+        if (outcome.next === undefined) {
+          entry.discardStepper();
+          return;
+        }
+        const { updater, change } = outcome.next;
+        // The other direction: old watches mean nothing, and its plan was read anew.
+        const turnedBack = updater !== stepper.updater;
+        if (turnedBack) entry.discardStepper();
+        entry.plan = turnedBack ? undefined : plan;
+        advance(updater, change);
+        for (const { instanceId, action } of instanceEvents) {
+          stepper.actions.set(instanceId, withAction(stepper.actions.get(instanceId) ?? 0, action));
+        }
+        entry.stepper = { ...stepper, updater };
+      },
+    };
+  }
+
+  private async takeSteps(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    plan: UpdatePlan,
+    steps: readonly Step[],
+    known: ReadonlyMap<number, InstanceTask | null>,
+  ): Promise<void> {
+    const kills = steps.filter((step) => step.kind === 'KILL' || step.kind === 'KILL_AND_RESERVE');
+    const message = killedForUpdate(entry.key.id);
+    const targets = kills.flatMap(({ instanceId }) => known.get(instanceId)?.taskId ?? []);
+    if (targets.length > 0) {
+      const requests = targets.map((taskId) => ({ taskId, target: 'KILLING' as const, message }));
+      await this.tasks.change(tx, requests);
+    }
+    const adds = steps.filter((step) => step.kind === 'ADD');
+    if (adds.length === 0) return;
+    const occupied = await findActiveTasks(
+      tx,
+      entry.key.job,
+      adds.map((step) => step.instanceId),
+    );
+    const taken = new Set(occupied.map((record) => record.instanceId));
+    const byConfig = new Map<string, { config: StoredConfig; ids: number[] }>();
+    for (const { instanceId, direction } of adds) {
+      if (taken.has(instanceId)) continue;
+      const config = targetConfig(plan, direction, instanceId);
+      if (config === undefined)
+        throw new Error(`instance ${instanceId} has no ${direction} config`);
+      const group = byConfig.get(config.hash) ?? { config, ids: [] };
+      group.ids.push(instanceId);
+      byConfig.set(config.hash, group);
+    }
+    for (const { config, ids } of byConfig.values()) {
+      await this.tasks.insertPending(tx, entry.key.job, config, ids);
+    }
+  }
+}
+
+/** The threshold was crossed, but what is stored cannot drive a rollback. */
+export class RollbackPlanError extends PlanError {
+  constructor(
+    cause: PlanError,
+    readonly outcome: TickOutcome,
+  ) {
+    super(cause.message);
+  }
+}
+
+function startsRollback(outcome: TickOutcome): boolean {
+  return outcome.events.some((event) => event.kind === 'update' && event.status === 'ROLLING_BACK');
+}
+
+function watchesOf(
+  steps: readonly Step[],
+  known: ReadonlyMap<number, InstanceTask | null>,
+): Watch[] {
+  const watches: Watch[] = [];
+  for (const { instanceId, kind } of steps) {
+    const eventId = known.get(instanceId)?.newestEvent?.id;
+    if (kind === 'WATCH' && eventId !== undefined) watches.push({ instanceId, eventId });
+  }
+  return watches;
+}
+
+function splitEvents(
+  events: readonly TickEvent[],
+  atMs: number,
+): { updateEvents: UpdateEvent[]; instanceEvents: InstanceUpdateEvent[] } {
+  const updateEvents: UpdateEvent[] = [];
+  const instanceEvents: InstanceUpdateEvent[] = [];
+  for (const event of events) {
+    if (event.kind === 'update') {
+      const { status, message } = event;
+      updateEvents.push({
+        status,
+        timestampMs: atMs,
+        ...(message === undefined ? {} : { message }),
+      });
+    } else {
+      const { instanceId, action } = event;
+      instanceEvents.push({ instanceId, action, timestampMs: atMs });
+    }
+  }
+  return { updateEvents, instanceEvents };
+}
+
+/** The update ends in ERROR: what led there is written before it (updates.md §2.6). */
+function failedToPlan(error: PlanError, atMs: number): StepResult {
+  const leading =
+    error instanceof RollbackPlanError
+      ? error.outcome.events.slice(0, indexOfRollback(error.outcome) + 1)
+      : [];
+  const { updateEvents, instanceEvents } = splitEvents(leading, atMs);
+  return {
+    state: 'ERROR',
+    updateEvents: [
+      ...updateEvents,
+      { status: 'ERROR', timestampMs: atMs, message: msgInternal(error.message) },
+    ],
+    instanceEvents,
+    released: [],
+    watches: [],
+    keep: () => undefined,
+  };
+}
+
+function indexOfRollback(outcome: TickOutcome): number {
+  return outcome.events.findIndex(
+    (event) => event.kind === 'update' && event.status === 'ROLLING_BACK',
+  );
+}

@@ -1,0 +1,406 @@
+/**
+ * Drives rolling updates: every input of an active update ends in `runTick`, which asks the gate first
+ * (updates.md §3.1, G1 to G12). One transaction for each tick; memory follows the commit.
+ *
+ * Where to read on: `stepping.ts` (what happens behind an open gate), `update-verbs.ts` (start, pause,
+ * resume, abort, rollback), `core/update/tick.ts` (the decision).
+ */
+import type { ExplicitUpdateStatus, RollingStatus, UpdateStatus } from '../core/model/statuses.js';
+import { isRolling, isTerminalUpdate } from '../core/model/statuses.js';
+import type { InstanceUpdateEvent, UpdateEvent } from '../core/model/update.js';
+import type { Verdict } from '../core/update/gate.js';
+import { viewStatus } from '../core/update/gate.js';
+import { MSG_GATE_TIMEOUT } from '../core/update/messages.js';
+import { awaitingOf } from '../core/update/status-table.js';
+import type { Log } from '../observe/log.js';
+import type { Stats } from '../observe/stats.js';
+import type { Database, WriteOptions, WriteTransaction } from '../store/database.js';
+import { CommitRefusedError } from '../store/database.js';
+import type { UpdateWrite } from '../store/updates.js';
+import { findActiveUpdates, findUpdate, lockUpdate, writeUpdate } from '../store/updates.js';
+import type { Clock, Timers } from '../time.js';
+import { ActiveUpdates } from './active-updates.js';
+import type { ActiveUpdate, UpdateInput } from './active-updates.js';
+import type { Heartbeats } from './heartbeats.js';
+import type { JobLanes } from './job-lane.js';
+import type { StepResult, Stepping } from './stepping.js';
+import type { TaskChange } from './tasks.js';
+
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+const SLEEP_CHECK_MS = 5_000;
+const INERT_STATUSES: ReadonlySet<string> = new Set([
+  'PENDING',
+  'THROTTLED',
+  'ASSIGNED',
+  'STARTING',
+]);
+
+export interface UpdaterOptions {
+  readonly db: Database;
+  readonly lanes: JobLanes;
+  readonly heartbeats: Heartbeats;
+  readonly stepping: Stepping;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly stats: Stats;
+  readonly log: Log;
+  /** D: a commit not sent this long after its verdict takes another one first, ms (G3). */
+  readonly gateCommitDeadlineMs: number;
+}
+
+/** The row was changed by somebody else: nothing was written (G11). */
+class StaleEntryError extends Error {
+  override readonly name = 'StaleEntryError';
+}
+
+export class Updater {
+  readonly registry = new ActiveUpdates();
+  private stopped = false;
+
+  constructor(readonly options: UpdaterOptions) {}
+
+  // ------------------------------------------------------------------------------------------ start, stop
+
+  /** Reads the registry from Postgres; until then no pulse and no verb is answered. */
+  async load(): Promise<void> {
+    for (const record of await this.options.db.read((tx) => findActiveUpdates(tx))) {
+      this.registry.put(record);
+    }
+    this.registry.loaded = true;
+    this.watchForSleep();
+  }
+
+  /** The first tick of every update found rolling; a failing one is counted and does not stop the others. */
+  async recover(): Promise<void> {
+    const rolling = [...this.registry.all()].filter((entry) => isRolling(entry.state));
+    await Promise.all(rolling.map((entry) => this.enqueueTick(entry, undefined, true)));
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const entry of [...this.registry.all()]) this.registry.remove(entry);
+    this.registry.loaded = false;
+  }
+
+  private watchForSleep(): void {
+    this.options.timers.set(SLEEP_CHECK_MS, () => {
+      if (this.stopped) return;
+      if (this.options.heartbeats.checkSleep()) {
+        this.options.log.warn({}, 'this machine slept; every heartbeat counts as missed');
+      }
+      this.watchForSleep();
+    });
+  }
+
+  // -------------------------------------------------------------------------------------------- the gate
+
+  verdict(entry: ActiveUpdate): Verdict {
+    return this.options.heartbeats.verdict(entry.keyText, entry.pulseTimeoutMs);
+  }
+
+  /** What a reader is shown now. */
+  view(entry: ActiveUpdate): UpdateStatus {
+    return viewStatus(entry.state, this.verdict(entry));
+  }
+
+  /**
+   * Options of a transaction that acts on an open verdict taken at `verdictMono`: COMMIT is sent within D
+   * of it, or after another open verdict in the same turn (G3).
+   */
+  gated(entry: ActiveUpdate, verdictMono: number): WriteOptions {
+    if (!entry.coordinated) return {};
+    const { clock, gateCommitDeadlineMs } = this.options;
+    return {
+      idleTimeoutMs: gateCommitDeadlineMs,
+      mayCommit: () =>
+        clock.monoNow() - verdictMono < gateCommitDeadlineMs || this.verdict(entry) === 'open',
+    };
+  }
+
+  // ------------------------------------------------------------------------------------------------ inputs
+
+  /** Listens to the task writer: whatever may move a rolling update becomes an input of its lane. */
+  onTaskChange(change: TaskChange): void {
+    const entry = this.registry.ofJob(change.task.job);
+    if (entry === undefined || !isRolling(entry.state)) return;
+    const { task } = change;
+    if (change.kind === 'deleted') {
+      void this.enqueueTick(entry, { kind: 'deleted', instanceId: task.instanceId });
+      return;
+    }
+    if (this.isInert(entry, change)) return;
+    const { taskId, instanceId, status } = task;
+    void this.enqueueTick(entry, { kind: 'task', taskId, instanceId, status });
+  }
+
+  /**
+   * A change of an instance that is not in the update, or after which an evaluation could only say "wait":
+   * the target's task on its way up, a task on its way out. Behind a closed gate the latter are inputs like
+   * any other, because a refused one is recorded.
+   */
+  private isInert(entry: ActiveUpdate, change: TaskChange): boolean {
+    const { stepper, plan } = entry;
+    const { status, configHash, instanceId } = change.task;
+    if (plan === undefined) return false;
+    if (!plan.initial.has(instanceId) && !plan.desiredIds.has(instanceId)) return true;
+    if (stepper === undefined || this.verdict(entry) === 'closed') return false;
+    if (status === 'KILLING') return true;
+    const target =
+      stepper.updater.direction === 'forward'
+        ? plan.desiredIds.has(instanceId) && plan.desired?.hash
+        : plan.initial.get(instanceId)?.hash;
+    return INERT_STATUSES.has(status) && configHash === target;
+  }
+
+  /**
+   * Puts a tick into the job's lane, or adds the input to one that waits there already. A tick takes at
+   * most one input for each instance, so that no two of one instance are taken for one.
+   */
+  enqueueTick(entry: ActiveUpdate, input?: UpdateInput, isBoot = false): Promise<void> {
+    if (input !== undefined) entry.inputs.push(input);
+    if (entry.tickQueued) return Promise.resolve();
+    entry.tickQueued = true;
+    return this.options.lanes.enqueue(entry.jobText, () => {
+      entry.tickQueued = false;
+      return this.runTick(entry, isBoot);
+    });
+  }
+
+  private takeInputs(entry: ActiveUpdate): UpdateInput[] {
+    const seen = new Set<number>();
+    const end = entry.inputs.findIndex(({ instanceId }) => {
+      if (seen.has(instanceId)) return true;
+      seen.add(instanceId);
+      return false;
+    });
+    const taken = end === -1 ? entry.inputs : entry.inputs.slice(0, end);
+    entry.inputs = end === -1 ? [] : entry.inputs.slice(end);
+    if (entry.inputs.length > 0) void this.enqueueTick(entry);
+    return taken;
+  }
+
+  // ------------------------------------------------------------------------------------------------- ticks
+
+  /** One tick. Runs in the job's lane; the verdict is taken before anything is awaited. */
+  private async runTick(entry: ActiveUpdate, isBoot: boolean): Promise<void> {
+    const inputs = this.takeInputs(entry);
+    const { clock, stats, log } = this.options;
+    if (this.registry.get(entry.keyText) !== entry || !isRolling(entry.state)) return;
+    try {
+      if (this.verdict(entry) === 'closed') {
+        await this.deny(entry);
+      } else {
+        await this.attempt(entry, entry.state, inputs, clock.monoNow());
+      }
+      this.lookAgain(entry);
+    } catch (error) {
+      if (error instanceof StaleEntryError) {
+        await this.rerunAfterReload(entry, inputs);
+        return;
+      }
+      stats.increment(isBoot ? 'job_update_recovery_errors' : 'job_update_state_change_errors');
+      log.error({ err: error, update: entry.keyText }, 'a tick failed; it will be repeated');
+      this.retryLater(entry);
+    }
+  }
+
+  private async rerunAfterReload(entry: ActiveUpdate, inputs: UpdateInput[]): Promise<void> {
+    const fresh = await this.reload(entry).catch((error: unknown) => {
+      this.options.log.error(
+        { err: error, update: entry.keyText },
+        'an update could not be reloaded',
+      );
+      this.retryLater(entry);
+      return undefined;
+    });
+    if (fresh === undefined) return;
+    fresh.inputs.push(...inputs, ...entry.inputs);
+    await this.runTick(fresh, false);
+  }
+
+  private async attempt(
+    entry: ActiveUpdate,
+    state: RollingStatus,
+    inputs: readonly UpdateInput[],
+    verdictMono: number,
+  ): Promise<void> {
+    try {
+      await this.options.db.write(this.gated(entry, verdictMono), async (tx) => {
+        if ((await this.lock(tx, entry)) === 'gone') return;
+        const atMs = this.eventTime(entry);
+        const unblocked: UpdateEvent[] = entry.episodeOpen
+          ? [{ status: state, timestampMs: atMs }]
+          : [];
+        const result = await this.options.stepping.step(tx, entry, state, inputs, atMs);
+        await this.writeStep(tx, entry, unblocked, result);
+      });
+    } catch (error) {
+      if (!(error instanceof CommitRefusedError)) throw error;
+      await this.deny(entry);
+    }
+  }
+
+  /**
+   * A refused tick: nothing is evaluated, the inputs are lost, the updater is thrown away. The first
+   * refusal of an episode is recorded (G6).
+   */
+  private async deny(entry: ActiveUpdate): Promise<void> {
+    entry.denied = true;
+    entry.discardStepper();
+    if (entry.episodeOpen || !isRolling(entry.state)) return;
+    const status = awaitingOf(entry.state);
+    await this.options.db.write({}, async (tx) => {
+      if ((await this.lock(tx, entry)) === 'gone') return;
+      const timestampMs = this.eventTime(entry);
+      const updateEvents = [{ status, timestampMs, message: MSG_GATE_TIMEOUT }];
+      await this.write(tx, entry, { state: entry.state, updateEvents, instanceEvents: [] });
+    });
+    this.options.log.info({ update: entry.keyText, status }, 'update blocked: no fresh heartbeat');
+  }
+
+  /** After a lane item: a pulse that came while it ran must not go unnoticed (G7). */
+  lookAgain(entry: ActiveUpdate): void {
+    if (this.registry.get(entry.keyText) !== entry || !isRolling(entry.state)) return;
+    if ((entry.denied || entry.episodeOpen) && this.verdict(entry) === 'open') {
+      void this.enqueueTick(entry);
+    }
+  }
+
+  /** A tick that failed has lost its input: look at everything again, later and later (G12). */
+  retryLater(entry: ActiveUpdate): void {
+    if (this.stopped || this.registry.get(entry.keyText) !== entry || !isRolling(entry.state))
+      return;
+    entry.discardStepper();
+    entry.cancelRetry();
+    const delayMs = Math.min(LAST_RETRY_MS, entry.nextRetryMs || FIRST_RETRY_MS);
+    entry.nextRetryMs = 2 * delayMs;
+    const handle = this.options.timers.set(delayMs, () => void this.enqueueTick(entry));
+    entry.retry = { handle, delayMs };
+  }
+
+  // ------------------------------------------------------------------------------- writing, and what follows
+
+  /** Times of events never go back within an update (updates.md §1.3). */
+  eventTime(entry: { readonly lastModifiedMs: number }): number {
+    return Math.max(this.options.clock.wallNow(), entry.lastModifiedMs);
+  }
+
+  /**
+   * Locks the row and compares it with the registry (G11).
+   *
+   * @returns 'gone' when the row was deleted: the entry is dropped once the transaction ends
+   * @throws StaleEntryError when somebody else has written to the update
+   */
+  async lock(tx: WriteTransaction, entry: ActiveUpdate): Promise<'same' | 'gone'> {
+    const record = await lockUpdate(tx, entry.key);
+    if (record === undefined) {
+      tx.onCommit(() => this.drop(entry));
+      this.options.log.warn({ update: entry.keyText }, 'an active update has no row any more');
+      return 'gone';
+    }
+    if (record.revision !== entry.revision) throw new StaleEntryError('the update was changed');
+    return 'same';
+  }
+
+  async writeStep(
+    tx: WriteTransaction,
+    entry: ActiveUpdate,
+    before: readonly UpdateEvent[],
+    result: StepResult,
+  ): Promise<void> {
+    const write: UpdateWrite = {
+      state: result.state,
+      updateEvents: [...before, ...result.updateEvents],
+      instanceEvents: result.instanceEvents,
+      released: result.released,
+    };
+    const changesNothing =
+      write.updateEvents.length === 0 &&
+      write.instanceEvents.length === 0 &&
+      result.state === entry.state;
+    if (!changesNothing) await this.write(tx, entry, write);
+    tx.onCommit(() => {
+      result.keep();
+      this.settle(entry);
+      if (isRolling(entry.state)) this.setWatches(entry, result);
+    });
+  }
+
+  /** Writes to the row and its events; after the commit the registry knows. */
+  async write(tx: WriteTransaction, entry: ActiveUpdate, write: UpdateWrite): Promise<void> {
+    const revision = await writeUpdate(tx, entry.key.id, write);
+    tx.onCommit(() => this.committed(entry, revision, write));
+  }
+
+  private committed(entry: ActiveUpdate, revision: number, write: UpdateWrite): void {
+    const { stats } = this.options;
+    entry.revision = revision;
+    entry.state = write.state;
+    const last = write.updateEvents[write.updateEvents.length - 1];
+    if (last !== undefined) entry.lastEventStatus = last.status;
+    for (const event of [...write.updateEvents, ...write.instanceEvents]) {
+      entry.lastModifiedMs = Math.max(entry.lastModifiedMs, event.timestampMs);
+    }
+    for (const event of write.updateEvents) stats.increment(`update_transition_${event.status}`);
+    countInstanceEvents(stats, write.instanceEvents);
+    if (isTerminalUpdate(write.state)) this.drop(entry);
+    else if (!isRolling(write.state)) {
+      entry.denied = false;
+      entry.discardStepper();
+      entry.cancelRetry();
+    }
+  }
+
+  /** A tick behind an open gate was committed. */
+  private settle(entry: ActiveUpdate): void {
+    entry.denied = false;
+    entry.cancelRetry();
+    entry.nextRetryMs = 0;
+  }
+
+  private setWatches(entry: ActiveUpdate, result: StepResult): void {
+    const waitMs = entry.plan?.settings.minWaitInRunningMs ?? 0;
+    for (const { instanceId, eventId } of result.watches) {
+      entry.watches.get(instanceId)?.cancel();
+      const handle = this.options.timers.set(waitMs, () => {
+        entry.watches.delete(instanceId);
+        void this.enqueueTick(entry, { kind: 'timer', instanceId, eventId });
+      });
+      entry.watches.set(instanceId, handle);
+    }
+  }
+
+  /** The update is over, or gone: nothing of it stays in memory. */
+  drop(entry: ActiveUpdate): void {
+    this.registry.remove(entry);
+    this.options.heartbeats.forget(entry.keyText);
+  }
+
+  /** Puts what is stored in place of what the registry believed; undefined when the update is over. */
+  async reload(entry: ActiveUpdate): Promise<ActiveUpdate | undefined> {
+    const { db, log } = this.options;
+    const record = await db.read((tx) => findUpdate(tx, entry.key));
+    log.warn({ update: entry.keyText }, 'an update was changed by somebody else; reloaded');
+    const fresh = record && this.registry.put(record);
+    if (fresh === undefined) this.drop(entry);
+    else fresh.denied = entry.denied;
+    return fresh;
+  }
+
+  static isStale(error: unknown): boolean {
+    return error instanceof StaleEntryError;
+  }
+}
+
+function countInstanceEvents(stats: Stats, events: readonly InstanceUpdateEvent[]): void {
+  for (const { action, message } of events) {
+    // Notes of the SLA check carry a message and are not transitions (updates.md §2.6).
+    if (message === undefined) stats.increment(`update_instance_transition_${action}`);
+  }
+}
+
+/** States in which createJob, killTasks and the like are refused for the job (updates.md §2.8). */
+export function isUpdating(state: ExplicitUpdateStatus): boolean {
+  return !isTerminalUpdate(state);
+}

@@ -1,0 +1,295 @@
+/** Rows of tasks and their events: one statement for any number of tasks. */
+import { sql } from 'kysely';
+import type { JobKey } from '../core/model/keys.js';
+import type { ScheduleStatus } from '../core/model/statuses.js';
+import { ACTIVE_STATES } from '../core/model/statuses.js';
+import type { TaskEvent } from '../core/model/task.js';
+import type { Queries, WriteTransaction } from './database.js';
+
+/** A task as its row has it, with what its events say in short. */
+export interface TaskRecord {
+  readonly taskId: string;
+  readonly job: JobKey;
+  readonly instanceId: number;
+  readonly configHash: string;
+  readonly status: ScheduleStatus;
+  readonly slaveHost?: string;
+  readonly slaveId?: string;
+  readonly assignedPorts: Readonly<Record<string, number>>;
+  readonly failureCount: number;
+  readonly timesPartitioned: number;
+  readonly ancestorId?: string;
+  readonly everKilling: boolean;
+  /** `ageMs` is measured on the clock of Postgres. */
+  readonly newestEvent: {
+    readonly id: string;
+    readonly timestampMs: number;
+    readonly ageMs: number;
+  };
+}
+
+export interface TaskState {
+  readonly taskId: string;
+  readonly status: ScheduleStatus;
+  readonly failureCount: number;
+  readonly timesPartitioned: number;
+  readonly slaveHost?: string;
+  readonly slaveId?: string;
+  readonly assignedPorts: Readonly<Record<string, number>>;
+}
+
+export interface NewTask {
+  readonly taskId: string;
+  readonly job: JobKey;
+  readonly instanceId: number;
+  readonly configHash: string;
+  readonly status: 'PENDING' | 'THROTTLED';
+  readonly failureCount: number;
+  readonly ancestorId?: string;
+}
+
+/** An event to append. */
+export interface NewTaskEvent extends TaskEvent {
+  readonly taskId: string;
+}
+
+interface TaskRow {
+  task_id: string;
+  role: string;
+  environment: string;
+  job_name: string;
+  instance_id: number;
+  config_hash: string;
+  status: ScheduleStatus;
+  slave_host: string | null;
+  slave_id: string | null;
+  assigned_ports: Record<string, number>;
+  failure_count: number;
+  times_partitioned: number;
+  ancestor_id: string | null;
+  ever_killing: boolean;
+  event_id: string;
+  event_at: number;
+  event_age_ms: number;
+}
+
+const ACTIVE = [...ACTIVE_STATES];
+
+const RECORD_COLUMNS = sql.raw(`
+  t.task_id, t.role, t.environment, t.job_name, t.instance_id, t.config_hash, t.status, t.slave_host,
+  t.slave_id, t.assigned_ports, t.failure_count, t.times_partitioned, t.ancestor_id,
+  EXISTS (SELECT 1 FROM task_events k WHERE k.task_id = t.task_id AND k.status = 'KILLING') AS ever_killing,
+  e.id AS event_id, e.happened_at AS event_at,
+  (extract(epoch FROM shim_clock() - e.recorded_at) * 1000)::float8 AS event_age_ms`);
+
+const NEWEST_EVENT = sql.raw(`
+  JOIN LATERAL (SELECT x.id, x.happened_at, x.recorded_at FROM task_events x
+                 WHERE x.task_id = t.task_id ORDER BY x.id DESC LIMIT 1) e ON true`);
+
+/** `active` in the words of the index tasks_one_active_per_instance, so that it is used. */
+const IS_ACTIVE = sql.raw(
+  `t.removed_at IS NULL AND t.status IN (${ACTIVE.map((status) => `'${status}'`).join(', ')})`,
+);
+
+function toRecord(row: TaskRow): TaskRecord {
+  return {
+    taskId: row.task_id,
+    job: { role: row.role, environment: row.environment, name: row.job_name },
+    instanceId: row.instance_id,
+    configHash: row.config_hash,
+    status: row.status,
+    ...(row.slave_host === null ? {} : { slaveHost: row.slave_host }),
+    ...(row.slave_id === null ? {} : { slaveId: row.slave_id }),
+    assignedPorts: row.assigned_ports,
+    failureCount: row.failure_count,
+    timesPartitioned: row.times_partitioned,
+    ...(row.ancestor_id === null ? {} : { ancestorId: row.ancestor_id }),
+    everKilling: row.ever_killing,
+    newestEvent: { id: row.event_id, timestampMs: row.event_at, ageMs: row.event_age_ms },
+  };
+}
+
+/** Tasks by id, tombstones left out; locked against other writers until the transaction ends. */
+export async function lockTasks(
+  tx: WriteTransaction,
+  taskIds: readonly string[],
+): Promise<TaskRecord[]> {
+  if (taskIds.length === 0) return [];
+  const rows = await tx.run<TaskRow>(sql`
+    SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT}
+     WHERE t.task_id = ANY (${taskIds}) AND t.removed_at IS NULL
+     ORDER BY t.task_id FOR UPDATE OF t`);
+  return rows.map(toRecord);
+}
+
+export async function findTasks(
+  queries: Queries,
+  taskIds: readonly string[],
+): Promise<TaskRecord[]> {
+  if (taskIds.length === 0) return [];
+  const rows = await queries.run<TaskRow>(sql`
+    SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT}
+     WHERE t.task_id = ANY (${taskIds}) AND t.removed_at IS NULL`);
+  return rows.map(toRecord);
+}
+
+/** Active tasks of a job, of the given instances or of all, by instance id. */
+export async function findActiveTasks(
+  queries: Queries,
+  job: JobKey,
+  instanceIds?: readonly number[],
+): Promise<TaskRecord[]> {
+  if (instanceIds !== undefined && instanceIds.length === 0) return [];
+  const only =
+    instanceIds === undefined ? sql`` : sql`AND t.instance_id = ANY (${instanceIds}::int[])`;
+  const rows = await queries.run<TaskRow>(sql`
+    SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT}
+     WHERE t.role = ${job.role} AND t.environment = ${job.environment} AND t.job_name = ${job.name}
+       AND ${IS_ACTIVE} ${only}
+     ORDER BY t.instance_id`);
+  return rows.map(toRecord);
+}
+
+/** Every active task of every job: for a start. */
+export async function findAllActiveTasks(queries: Queries): Promise<TaskRecord[]> {
+  const rows = await queries.run<TaskRow>(sql`
+    SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT} WHERE ${IS_ACTIVE} ORDER BY e.id`);
+  return rows.map(toRecord);
+}
+
+/** Instance → config hash of a job's active tasks: what a diff compares with. */
+export async function findActiveConfigs(
+  queries: Queries,
+  job: JobKey,
+): Promise<Map<number, string>> {
+  const rows = await queries.run<{ instance_id: number; config_hash: string }>(sql`
+    SELECT t.instance_id, t.config_hash FROM tasks t
+     WHERE t.role = ${job.role} AND t.environment = ${job.environment} AND t.job_name = ${job.name}
+       AND ${IS_ACTIVE} ORDER BY t.instance_id`);
+  return new Map(rows.map((row) => [row.instance_id, row.config_hash]));
+}
+
+/** The job key gets a row, which tasks and updates refer to. */
+export async function ensureJob(tx: WriteTransaction, job: JobKey): Promise<void> {
+  await tx.run(sql`
+    INSERT INTO jobs (role, environment, name)
+    VALUES (${job.role}, ${job.environment}, ${job.name}) ON CONFLICT DO NOTHING`);
+}
+
+export async function insertTasks(tx: WriteTransaction, tasks: readonly NewTask[]): Promise<void> {
+  if (tasks.length === 0) return;
+  await tx.run(sql`
+    INSERT INTO tasks (task_id, role, environment, job_name, instance_id, config_hash, status,
+                       failure_count, ancestor_id)
+    SELECT * FROM unnest(
+      ${tasks.map((task) => task.taskId)}::text[],
+      ${tasks.map((task) => task.job.role)}::text[],
+      ${tasks.map((task) => task.job.environment)}::text[],
+      ${tasks.map((task) => task.job.name)}::text[],
+      ${tasks.map((task) => task.instanceId)}::int[],
+      ${tasks.map((task) => task.configHash)}::text[],
+      ${tasks.map((task) => task.status)}::text[],
+      ${tasks.map((task) => task.failureCount)}::int[],
+      ${tasks.map((task) => task.ancestorId ?? null)}::text[])`);
+}
+
+/** Writes the rows' new state; each task at most once. */
+export async function updateTasks(
+  tx: WriteTransaction,
+  states: readonly TaskState[],
+): Promise<void> {
+  if (states.length === 0) return;
+  await tx.run(sql`
+    UPDATE tasks t SET status = c.status, failure_count = c.failure_count,
+           times_partitioned = c.times_partitioned, slave_host = c.slave_host, slave_id = c.slave_id,
+           assigned_ports = c.assigned_ports::jsonb
+      FROM unnest(
+        ${states.map((state) => state.taskId)}::text[],
+        ${states.map((state) => state.status)}::text[],
+        ${states.map((state) => state.failureCount)}::int[],
+        ${states.map((state) => state.timesPartitioned)}::int[],
+        ${states.map((state) => state.slaveHost ?? null)}::text[],
+        ${states.map((state) => state.slaveId ?? null)}::text[],
+        ${states.map((state) => JSON.stringify(state.assignedPorts))}::text[])
+        AS c(task_id, status, failure_count, times_partitioned, slave_host, slave_id, assigned_ports)
+     WHERE t.task_id = c.task_id`);
+}
+
+/** Appends events in the order given and returns their ids in that order. */
+export async function insertTaskEvents(
+  tx: WriteTransaction,
+  events: readonly NewTaskEvent[],
+): Promise<string[]> {
+  if (events.length === 0) return [];
+  const rows = await tx.run<{ id: string }>(sql`
+    INSERT INTO task_events (task_id, status, happened_at, message, scheduler)
+    SELECT c.task_id, c.status, to_timestamp(c.at / 1000.0), c.message, c.scheduler
+      FROM unnest(
+        ${events.map((event) => event.taskId)}::text[],
+        ${events.map((event) => event.status)}::text[],
+        ${events.map((event) => event.timestampMs)}::float8[],
+        ${events.map((event) => event.message ?? null)}::text[],
+        ${events.map((event) => event.scheduler ?? null)}::text[])
+        WITH ORDINALITY AS c(task_id, status, at, message, scheduler, ord)
+     ORDER BY c.ord RETURNING id`);
+  return rows.map((row) => row.id);
+}
+
+/** Makes tombstones of tasks that never had a host (design D12). */
+export async function removeTasks(
+  tx: WriteTransaction,
+  removals: readonly { readonly taskId: string; readonly reason?: string }[],
+): Promise<void> {
+  if (removals.length === 0) return;
+  await tx.run(sql`
+    UPDATE tasks t SET removed_at = shim_clock(), removed_reason = c.reason
+      FROM unnest(
+        ${removals.map((removal) => removal.taskId)}::text[],
+        ${removals.map((removal) => removal.reason ?? null)}::text[]) AS c(task_id, reason)
+     WHERE t.task_id = c.task_id`);
+}
+
+/** A generation of an instance in the words of its events, oldest first. */
+export interface Generation {
+  readonly taskId: string;
+  readonly events: readonly TaskEvent[];
+}
+
+/** How far a chain of generations is followed: penalties stop growing long before. */
+const MAX_ANCESTORS = 20;
+
+/** For each task id its chain of stored ancestors, the nearest first, itself included. */
+export async function findGenerations(
+  queries: Queries,
+  taskIds: readonly string[],
+): Promise<Map<string, Generation[]>> {
+  const chains = new Map<string, Generation[]>();
+  if (taskIds.length === 0) return chains;
+  const rows = await queries.run<{
+    start_id: string;
+    task_id: string;
+    events: { t: number; s: ScheduleStatus }[];
+  }>(sql`
+    WITH RECURSIVE chain AS (
+      SELECT t.task_id AS start_id, t.task_id, t.ancestor_id, 0 AS depth
+        FROM tasks t WHERE t.task_id = ANY (${taskIds})
+      UNION ALL
+      SELECT c.start_id, t.task_id, t.ancestor_id, c.depth + 1
+        FROM chain c JOIN tasks t ON t.task_id = c.ancestor_id
+       WHERE c.depth < ${MAX_ANCESTORS} AND t.removed_at IS NULL)
+    SELECT c.start_id, c.task_id,
+           (SELECT jsonb_agg(jsonb_build_object(
+                     't', (extract(epoch FROM e.happened_at) * 1000)::float8, 's', e.status)
+                   ORDER BY e.id)
+              FROM task_events e WHERE e.task_id = c.task_id) AS events
+      FROM chain c ORDER BY c.start_id, c.depth`);
+  for (const row of rows) {
+    const chain = chains.get(row.start_id) ?? [];
+    chain.push({
+      taskId: row.task_id,
+      events: (row.events ?? []).map((event) => ({ timestampMs: event.t, status: event.s })),
+    });
+    chains.set(row.start_id, chain);
+  }
+  return chains;
+}
