@@ -1,0 +1,306 @@
+/**
+ * A whole scheduler for scenario tests: real engine, real Postgres, simulated cluster, fake time.
+ *
+ * Tasks do nothing by themselves: a test says what happens to them (`report`), unless it gives the
+ * cluster a script. `advance` moves time from timer to timer and lets everything settle in between.
+ */
+import { Client } from 'pg';
+import type { SubmitRequest, BackendState } from '../../src/backend/backend.js';
+import { SimulatedBackend } from '../../src/backend/simulated/simulated-backend.js';
+import type { SimulatedScript } from '../../src/backend/simulated/simulated-cluster.js';
+import { SimulatedCluster } from '../../src/backend/simulated/simulated-cluster.js';
+import type { TaskConfig } from '../../src/core/model/config.js';
+import type { JobKey, JobUpdateKey } from '../../src/core/model/keys.js';
+import { jobKeyText } from '../../src/core/model/keys.js';
+import type { UpdateSettings } from '../../src/core/model/update.js';
+import type { EngineSettings } from '../../src/engine/engine.js';
+import { DEFAULT_ENGINE_SETTINGS, Engine } from '../../src/engine/engine.js';
+import type { StartResult } from '../../src/engine/update-verbs.js';
+import { silentLog } from '../../src/observe/log.js';
+import { Stats } from '../../src/observe/stats.js';
+import { Database } from '../../src/store/database.js';
+import type { TestDatabase } from './database.js';
+import { createTestDatabase } from './database.js';
+import { aSettings } from './builders.js';
+import { FakeTime } from './fake-time.js';
+
+export interface WorldOptions {
+  /** What workloads do; by default nothing until the test says so. */
+  readonly script?: (request: SubmitRequest) => SimulatedScript | undefined;
+  readonly settings?: Partial<EngineSettings>;
+}
+
+/** Starts nothing and ends nothing by itself. */
+const SILENT: SimulatedScript = { neverStarts: true, ignoresKill: true };
+
+export interface StoredTask {
+  readonly taskId: string;
+  readonly instanceId: number;
+  readonly status: string;
+  readonly configHash: string;
+}
+
+export class World {
+  readonly time = new FakeTime();
+  readonly stats = new Stats();
+  readonly cluster: SimulatedCluster;
+  db!: Database;
+  backend!: SimulatedBackend;
+  engine!: Engine;
+  private running = false;
+
+  private constructor(
+    readonly database: TestDatabase,
+    private readonly admin: Client,
+    private readonly options: WorldOptions,
+  ) {
+    this.cluster = new SimulatedCluster({
+      clock: this.time,
+      timers: this.time,
+      script: options.script ?? (() => SILENT),
+    });
+  }
+
+  /** A database of its own and a started engine. */
+  static async create(options: WorldOptions = {}): Promise<World> {
+    const database = await createTestDatabase();
+    const admin = new Client({ connectionString: database.url });
+    await admin.connect();
+    const world = new World(database, admin, options);
+    await admin.query(`
+      CREATE TABLE test_clock (at timestamptz NOT NULL);
+      INSERT INTO test_clock VALUES (now());
+      CREATE OR REPLACE FUNCTION shim_clock() RETURNS timestamptz
+        LANGUAGE sql VOLATILE AS 'SELECT at FROM test_clock'`);
+    await world.syncClock();
+    await world.start();
+    return world;
+  }
+
+  /** Ends everything; the database is kept when a test failed. */
+  async close(): Promise<void> {
+    if (this.running) await this.stop();
+    await this.admin.end();
+    await this.database.drop();
+  }
+
+  // ---------------------------------------------------------------------------------------------- process
+
+  async start(): Promise<void> {
+    const { time, stats, cluster } = this;
+    this.db = new Database({
+      url: this.database.url,
+      clock: time,
+      log: silentLog,
+      holder: 'test',
+    });
+    await this.db.takeOver();
+    this.backend = new SimulatedBackend(cluster, { clock: time, timers: time });
+    this.engine = new Engine({
+      db: this.db,
+      backend: this.backend,
+      clock: time,
+      timers: time,
+      random: () => 0.5,
+      stats,
+      log: silentLog,
+      settings: { ...DEFAULT_ENGINE_SETTINGS, ...this.options.settings },
+    });
+    await this.engine.start();
+    this.running = true;
+    await this.settle();
+  }
+
+  async stop(): Promise<void> {
+    this.running = false;
+    await this.engine.stop();
+    await this.db.close();
+  }
+
+  /** A new process on the same store and cluster; the old one's memory is gone. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  // ------------------------------------------------------------------------------------------------- time
+
+  /** Until nothing is under way but what waits for a timer. */
+  async settle(): Promise<void> {
+    do {
+      await this.engine.idle();
+      await this.backend.idle();
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (
+      this.engine.lanes.busy > 0 ||
+      this.engine.commands.busy ||
+      this.backend.pendingEvents > 0
+    );
+  }
+
+  async advance(ms: number): Promise<void> {
+    await this.settle();
+    const target = this.time.monoNow() + ms;
+    for (;;) {
+      const due = this.time.nextDue;
+      if (due === undefined || due > target) break;
+      this.time.tick(Math.max(0, due - this.time.monoNow()));
+      await this.syncClock();
+      this.time.fireDue();
+      await this.settle();
+    }
+    this.time.tick(target - this.time.monoNow());
+    await this.syncClock();
+  }
+
+  private async syncClock(): Promise<void> {
+    await this.admin.query('UPDATE test_clock SET at = to_timestamp($1::float8 / 1000)', [
+      this.time.wallNow(),
+    ]);
+  }
+
+  // ------------------------------------------------------------------------------------------------- jobs
+
+  /** Creates a job and brings all its tasks to RUNNING. */
+  async runningJob(job: JobKey, config: TaskConfig, instances: number): Promise<void> {
+    await this.engine.jobs.create(job, config, instances, () => undefined);
+    await this.settle();
+    for (let id = 0; id < instances; id++) await this.report(job, id, 'running');
+  }
+
+  /** The job's newest task of an instance (active first), tombstones left out. */
+  async task(job: JobKey, instanceId: number): Promise<StoredTask | undefined> {
+    return (await this.tasks(job)).filter((task) => task.instanceId === instanceId).pop();
+  }
+
+  /** All tasks of a job, by instance, oldest generation first. */
+  async tasks(job: JobKey): Promise<StoredTask[]> {
+    const { rows } = await this.admin.query(
+      `SELECT task_id AS "taskId", instance_id AS "instanceId", status, config_hash AS "configHash"
+         FROM tasks WHERE role = $1 AND environment = $2 AND job_name = $3 AND removed_at IS NULL
+        ORDER BY instance_id,
+                 (SELECT min(id) FROM task_events e WHERE e.task_id = tasks.task_id)`,
+      [job.role, job.environment, job.name],
+    );
+    return rows as StoredTask[];
+  }
+
+  /** instance → status of the newest generation. */
+  async statuses(job: JobKey): Promise<Record<number, string>> {
+    return Object.fromEntries(
+      (await this.tasks(job)).map((task) => [task.instanceId, task.status]),
+    );
+  }
+
+  /** The backend says so about the instance's newest task; settled when it returns. */
+  async report(job: JobKey, instanceId: number, ...states: BackendState[]): Promise<void> {
+    for (const state of states) {
+      const task = await this.task(job, instanceId);
+      if (task === undefined) throw new Error(`${jobKeyText(job)} has no instance ${instanceId}`);
+      this.cluster.report(task.taskId, state);
+      await this.settle();
+    }
+  }
+
+  /** An old task that was told to die does, and its replacement comes up. */
+  async replace(job: JobKey, instanceId: number): Promise<void> {
+    await this.report(job, instanceId, 'killed');
+    await this.report(job, instanceId, 'starting', 'running');
+  }
+
+  // ---------------------------------------------------------------------------------------------- updates
+
+  /** Starts an update and returns its key; fails the test when it was not started. */
+  async startUpdate(
+    job: JobKey,
+    config: TaskConfig,
+    instanceCount: number,
+    settings: Partial<UpdateSettings> = {},
+    audit: { user?: string; message?: string } = {},
+  ): Promise<JobUpdateKey> {
+    const result = await this.tryStart(job, config, instanceCount, settings, audit);
+    if (result.kind !== 'started') throw new Error(`the update was not started: ${result.kind}`);
+    return result.key;
+  }
+
+  async tryStart(
+    job: JobKey,
+    config: TaskConfig,
+    instanceCount: number,
+    settings: Partial<UpdateSettings> = {},
+    audit: { user?: string; message?: string } = {},
+  ): Promise<StartResult> {
+    const result = await this.engine.updates.start({
+      job,
+      config,
+      instanceCount,
+      settings: aSettings(settings),
+      metadata: [],
+      user: audit.user ?? 'user',
+      message: audit.message ?? 'message',
+      checkAfterDiff: () => undefined,
+    });
+    await this.settle();
+    return result;
+  }
+
+  async pulse(key: JobUpdateKey): Promise<string> {
+    const result = await this.engine.updates.pulse(key);
+    await this.settle();
+    return result;
+  }
+
+  /** What a reader is shown as the update's status. */
+  async view(key: JobUpdateKey): Promise<string | undefined> {
+    const entry = this.engine.updater.registry.get(`${jobKeyText(key.job)}/${key.id}`);
+    if (entry !== undefined) return this.engine.updater.view(entry);
+    return (await this.updateRow(key))?.state;
+  }
+
+  async updateRow(key: JobUpdateKey): Promise<{ state: string; revision: string } | undefined> {
+    const { rows } = await this.admin.query(
+      'SELECT state, revision FROM job_updates WHERE update_id = $1',
+      [key.id],
+    );
+    return rows[0] as { state: string; revision: string } | undefined;
+  }
+
+  /** Stored update events as `STATUS(user/message)`, `–` for what is unset. */
+  async updateEvents(key: JobUpdateKey): Promise<string[]> {
+    const { rows } = await this.admin.query(
+      'SELECT status, user_name, message FROM job_update_events WHERE update_id = $1 ORDER BY id',
+      [key.id],
+    );
+    return (rows as { status: string; user_name: string | null; message: string | null }[]).map(
+      (row) => `${row.status}(${row.user_name ?? '–'}/${row.message ?? '–'})`,
+    );
+  }
+
+  /** Stored instance events by instance, in order. */
+  async instanceEvents(key: JobUpdateKey): Promise<Record<number, string[]>> {
+    const { rows } = await this.admin.query(
+      'SELECT instance_id, action, message FROM job_instance_update_events WHERE update_id = $1 ORDER BY id',
+      [key.id],
+    );
+    const byInstance: Record<number, string[]> = {};
+    for (const row of rows as { instance_id: number; action: string; message: string | null }[]) {
+      const text = `${SHORT_ACTIONS[row.action]}${row.message === null ? '' : `(${row.message})`}`;
+      (byInstance[row.instance_id] ??= []).push(text);
+    }
+    return byInstance;
+  }
+
+  /** One statement outside the engine: what an operator does with psql. */
+  async sql<T = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<T[]> {
+    return (await this.admin.query(text, values)).rows as T[];
+  }
+}
+
+const SHORT_ACTIONS: Record<string, string> = {
+  INSTANCE_UPDATED: 'ok',
+  INSTANCE_ROLLED_BACK: 'rbok',
+  INSTANCE_UPDATING: 'upd',
+  INSTANCE_ROLLING_BACK: 'rb',
+  INSTANCE_UPDATE_FAILED: 'bad',
+  INSTANCE_ROLLBACK_FAILED: 'rbbad',
+};
