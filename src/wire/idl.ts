@@ -102,7 +102,8 @@ class Parser {
   private structure(kind: 'struct' | 'union'): void {
     const name = this.newName(this.draft.enums, this.draft.structs);
     this.sign('{');
-    this.draft.structs.set(name, { name, kind, fields: this.fields('}') });
+    const fields = this.fields('}').sort((a, b) => a.id - b.id);
+    this.draft.structs.set(name, { name, kind, fields });
   }
 
   private service(): void {
@@ -141,7 +142,7 @@ class Parser {
       );
       this.separator();
     }
-    return fields.sort((a, b) => a.id - b.id);
+    return fields;
   }
 
   /** Types must be declared before they are used, so a name that is unknown here is a mistake. */

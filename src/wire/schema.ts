@@ -48,7 +48,7 @@ export interface ConstSchema {
 export interface MethodSchema {
   readonly name: string;
   readonly returns: TypeRef;
-  /** Ascending by id. */
+  /** As declared: the order in which the stubs hand them over. */
   readonly args: readonly FieldSchema[];
 }
 

@@ -51,6 +51,10 @@ function withoutRequiredness({ id, name, type, default: value }: ApiField): ApiF
   return value === undefined ? { id, name, type } : { id, name, type, default: value };
 }
 
+function byId(fields: ApiField[]): ApiField[] {
+  return fields.sort((a, b) => a.id - b.id);
+}
+
 function structsOf(kind: 'struct' | 'union'): string[] {
   return [...schema.structs.values()].filter((s) => s.kind === kind).map((s) => s.name);
 }
@@ -124,7 +128,7 @@ describe('thrift/aurora.thrift against the contract (wire.md §8.3)', () => {
       expect([name, ours.base ?? null]).toEqual([name, base]);
       const shapes = [...ours.methods.values()].map(({ name: method, returns, args }) => [
         method,
-        { returns: typeText(returns), args: args.map(fieldOf).map(withoutRequiredness) },
+        { returns: typeText(returns), args: byId(args.map(fieldOf).map(withoutRequiredness)) },
       ]);
       expect([name, Object.fromEntries(shapes)]).toEqual([name, methods]);
       const optional = [...ours.methods.values()].flatMap(({ args }) =>
@@ -284,7 +288,7 @@ describe('the IDL reader', () => {
       methodsOf(parsed, 'V')
         .get('f')!
         .args.map((a) => a.name),
-    ).toEqual(['n', 'u']);
+    ).toEqual(['u', 'n']);
   });
 
   test('a second file may extend a service of the first', () => {
