@@ -1,0 +1,244 @@
+/**
+ * `/api` on bare node:http (wire.md §1; design §4 says why no framework): POST, GET and HEAD carry a
+ * Thrift message, whose body is read up to a limit and answered whole.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, gzip } from 'node:zlib';
+import type { Caller } from '../rpc/outcome.js';
+import {
+  acceptsGzip,
+  BINARY_TYPE,
+  JSON_TYPE,
+  requestEncoding,
+  responseProtocol,
+  type RequestEncoding,
+} from '../wire/media-types.js';
+import type { ProtocolName } from '../wire/protocol.js';
+import type { AuroraService } from '../wire/service.js';
+
+/** Default of `-http_max_body_size`. */
+export const DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+export interface ApiHandlerOptions {
+  readonly service: AuroraService;
+  readonly maxBodyBytes?: number;
+  /** The one value of `-enable_cors_for`; unset sends no CORS headers. */
+  readonly corsDomain?: string;
+  /** Who calls; without it everybody is `UNSECURE` (rpc.md §1). A throw ends the connection. */
+  readonly callerOf?: (request: IncomingMessage) => Caller;
+}
+
+/**
+ * Answers one request. It may be mounted on `request` as it is; mounted on `checkContinue` too, with
+ * `awaitsContinue`, it refuses before the client has sent the body instead of after.
+ */
+export type ApiHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  awaitsContinue?: boolean,
+) => void;
+
+/** An answer that does not depend on the body. */
+interface Refusal {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly text: string;
+}
+
+const ANYBODY: Caller = { user: 'UNSECURE' };
+/** Below this a reply is sent as it is: compressing a pulse's would cost more than it saves. */
+const GZIP_FROM_BYTES = 1024;
+/** How long a refused client may take to read its answer while we read nothing of its body. */
+const LINGER_MS = 1000;
+const TEXT = ['Content-Type', 'text/plain; charset=utf-8'] as const;
+const NOTHING = Buffer.alloc(0);
+
+/** S8. */
+const INVALID_BODY: Refusal = {
+  status: 500,
+  headers: ['Content-Type', 'text/html; charset=utf-8', 'Connection', 'close'],
+  text: '<!DOCTYPE html><title>500</title><p>The body is no Thrift message that can be read.</p>',
+};
+
+function corsHeaders(domain: string | undefined): readonly string[] {
+  if (domain === undefined) return [];
+  return [
+    'Access-Control-Allow-Origin',
+    domain,
+    'Access-Control-Allow-Methods',
+    'DELETE,GET,HEAD,OPTIONS,POST,PUT',
+    'Access-Control-Allow-Headers',
+    'Accept,Content-Type,Origin,X-Requested-With',
+  ];
+}
+
+/** Node joins repeated Accept headers with a comma; only the first one counts. */
+function firstAccept(request: IncomingMessage): string | undefined {
+  const { accept } = request.headers;
+  if (accept === undefined || !accept.includes(',')) return accept;
+  const { rawHeaders } = request;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() === 'accept') return rawHeaders[i + 1];
+  }
+  return accept;
+}
+
+function methodRefusal(method: string | undefined): Refusal | undefined {
+  switch (method) {
+    case 'POST':
+    case 'GET':
+    case 'HEAD':
+      return undefined;
+    case 'OPTIONS':
+      return { status: 200, headers: ['Allow', 'GET, HEAD, POST, TRACE, OPTIONS'], text: '' };
+    default: {
+      const headers = ['Allow', 'GET, HEAD, POST, OPTIONS', ...TEXT];
+      return { status: 405, headers, text: `${method} is not supported\n` };
+    }
+  }
+}
+
+function typeRefusal(encoding: RequestEncoding, header: string | undefined): Refusal | undefined {
+  switch (encoding) {
+    case 'unsupported':
+      return { status: 415, headers: TEXT, text: `Unsupported Content-Type: ${header}\n` };
+    case 'malformed':
+      return { status: 500, headers: TEXT, text: 'The Content-Type cannot be read\n' };
+    default:
+      return undefined;
+  }
+}
+
+class Api {
+  private readonly maxBodyBytes: number;
+  private readonly cors: readonly string[];
+
+  constructor(private readonly options: ApiHandlerOptions) {
+    this.maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
+    this.cors = corsHeaders(options.corsDomain);
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const { headers } = request;
+    const encoding = requestEncoding(headers['content-type']);
+    const refusal = methodRefusal(request.method) ?? typeRefusal(encoding, headers['content-type']);
+    const declared = headers['content-length'];
+    if (declared !== undefined && Number(declared) > this.maxBodyBytes) {
+      return this.refuseBody(request, response);
+    }
+    if (awaitsContinue) {
+      if (refusal !== undefined) return this.refuse(response, refusal, ['Connection', 'close']);
+      response.writeContinue();
+    }
+    let first: Buffer | undefined;
+    let others: Buffer[] | undefined;
+    let size = 0;
+    const take = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > this.maxBodyBytes) {
+        request.off('data', take).off('end', finish);
+        this.refuseBody(request, response);
+      } else if (first === undefined) first = chunk;
+      // A refused request's body is read and dropped, so that the connection can go on.
+      else if (refusal === undefined) (others ??= [first]).push(chunk);
+    };
+    const finish = (): void => {
+      if (refusal !== undefined) return this.refuse(response, refusal);
+      const body = others === undefined ? (first ?? NOTHING) : Buffer.concat(others, size);
+      // Anything that is not read as one of the two was refused.
+      this.call(request, response, body, encoding as ProtocolName);
+    };
+    request.on('data', take).on('end', finish);
+  }
+
+  private call(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+    encoding: ProtocolName,
+  ): void {
+    const { service, callerOf } = this.options;
+    const protocol = responseProtocol(firstAccept(request));
+    let caller: Caller;
+    try {
+      caller = callerOf === undefined ? ANYBODY : callerOf(request);
+    } catch {
+      request.socket.destroy();
+      return;
+    }
+    service.handle(body, encoding, protocol, caller).then(
+      (result) => {
+        if ('close' in result) request.socket.destroy();
+        else if (result.status === 200) this.reply(request, response, protocol, result.body);
+        else this.refuse(response, INVALID_BODY);
+      },
+      () => request.socket.destroy(),
+    );
+  }
+
+  private reply(
+    request: IncomingMessage,
+    response: ServerResponse,
+    protocol: ProtocolName,
+    body: Buffer,
+  ): void {
+    const type = protocol === 'binary' ? BINARY_TYPE : JSON_TYPE;
+    const headers = ['Content-Type', type, ...this.cors];
+    if (body.length < GZIP_FROM_BYTES) {
+      headers.push('Content-Length', String(body.length));
+      // As text of one byte a character, which Node sends in one piece with the header.
+      response.writeHead(200, headers).end(body.toString('latin1'), 'latin1');
+      return;
+    }
+    const send = (content: Buffer): void => {
+      headers.push('Content-Length', String(content.length));
+      response.writeHead(200, headers).end(content);
+    };
+    headers.push('Vary', 'Accept-Encoding, User-Agent');
+    if (!acceptsGzip(request.headers['accept-encoding'])) return send(body);
+    gzip(body, { level: constants.Z_BEST_SPEED }, (error, compressed) => {
+      if (error !== null) return send(body);
+      headers.push('Content-Encoding', 'gzip');
+      send(compressed);
+    });
+  }
+
+  private refuse(
+    response: ServerResponse,
+    { status, headers, text }: Refusal,
+    more: readonly string[] = [],
+  ): void {
+    const length = String(Buffer.byteLength(text));
+    response
+      .writeHead(status, [...headers, ...more, ...this.cors, 'Content-Length', length])
+      .end(text);
+  }
+
+  /**
+   * 413, and the connection ends without reading on (S13). The answer is written and our side is closed;
+   * to destroy the socket at once would reset it under a client that has not read the answer yet.
+   */
+  private refuseBody(request: IncomingMessage, response: ServerResponse): void {
+    request.pause();
+    const text = `The body is larger than ${this.maxBodyBytes} bytes\n`;
+    const { socket } = request;
+    response.writeHead(413, [
+      ...TEXT,
+      ...this.cors,
+      'Content-Length',
+      String(text.length),
+      'Connection',
+      'close',
+    ]);
+    response.write(text, () => {
+      socket.end();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    });
+  }
+}
+
+export function createApiHandler(options: ApiHandlerOptions): ApiHandler {
+  const api = new Api(options);
+  return (request, response, awaitsContinue = false) =>
+    api.handle(request, response, awaitsContinue);
+}

@@ -1,0 +1,123 @@
+/** Outcomes become Response structs, and failures become outcomes (wire.md §2.2, §1.4). */
+import { RefusedError, TransientError, UnknownOutcomeError } from '../core/errors.js';
+import type { Outcome, ResponseCode } from '../rpc/outcome.js';
+import type { FromCore } from './from-core.js';
+import type { PlainRecord } from './presence.js';
+import { MessageType, TType, type ProtocolWriter } from './protocol.js';
+
+/** Types of TApplicationException that we send (wire.md §1.4). */
+export const ExceptionType = { UNKNOWN_METHOD: 1, INTERNAL_ERROR: 6, PROTOCOL_ERROR: 7 } as const;
+
+/** What every answer says about the server, whatever the RPC put there (WIRE-013). */
+export interface ServerInfo {
+  readonly clusterName: string;
+  readonly statsUrlPrefix: string;
+}
+
+/** An outcome whose details may lack their text: an error that had none (S5). */
+export interface Reply {
+  readonly code: ResponseCode;
+  readonly details: readonly (string | undefined)[];
+  readonly result?: PlainRecord;
+}
+
+/** Results with a longer list are written in steps. */
+const LONG_LIST = 100;
+/** How long one step may take before others get their turn, in milliseconds. */
+const STEP_MS = 8;
+
+/**
+ * The reply for a failed call, or `unknown` when no reply may be given (S14).
+ * RefusedError has its own code, TransientError is ERROR_TRANSIENT (S6), anything else ERROR (S5).
+ */
+export function replyOfError(error: unknown): Reply | 'unknown' {
+  if (error instanceof UnknownOutcomeError) return 'unknown';
+  const details = [textOf(error)];
+  if (error instanceof RefusedError) return { code: error.code, details };
+  return { code: error instanceof TransientError ? 'ERROR_TRANSIENT' : 'ERROR', details };
+}
+
+/** The error's message; undefined when it has none, or is no error at all. */
+export function textOf(error: unknown): string | undefined {
+  return error instanceof Error && error.message !== '' ? error.message : undefined;
+}
+
+function responseRecord(reply: Reply, serverInfo: ServerInfo): PlainRecord {
+  return {
+    responseCode: reply.code,
+    result: reply.result,
+    serverInfo,
+    details: reply.details.map((message) => ({ message })),
+  };
+}
+
+function isLong(result: PlainRecord | undefined): boolean {
+  for (const name in result) {
+    const member = result[name] as PlainRecord;
+    for (const list in member) {
+      const items = member[list];
+      if (Array.isArray(items) && items.length > LONG_LIST) return true;
+    }
+  }
+  return false;
+}
+
+/**
+ * Writes the REPLY message whole; nothing of it may be sent if this throws EncodeError or RangeError.
+ * Long results are written with pauses, and the promise resolves when all is written; short ones are
+ * written before this returns, and it returns undefined.
+ */
+export function writeReply(
+  out: ProtocolWriter,
+  fromCore: FromCore,
+  call: { readonly name: string; readonly seqid: number },
+  reply: Outcome | Reply,
+  serverInfo: ServerInfo,
+): Promise<void> | undefined {
+  out.writeMessageBegin(call.name, MessageType.REPLY, call.seqid);
+  out.writeStructBegin('result');
+  out.writeFieldBegin('success', TType.STRUCT, 0);
+  const record = responseRecord(reply, serverInfo);
+  if (isLong(reply.result)) {
+    return inSteps(fromCore.writeInSteps(out, 'Response', record)).then(() => endReply(out));
+  }
+  fromCore.writeStruct(out, 'Response', record);
+  endReply(out);
+  return undefined;
+}
+
+function endReply(out: ProtocolWriter): void {
+  out.writeFieldEnd();
+  out.writeFieldStop();
+  out.writeStructEnd();
+  out.writeMessageEnd();
+}
+
+async function inSteps(steps: Generator<void, void>): Promise<void> {
+  let since = performance.now();
+  while (steps.next().done !== true) {
+    if (performance.now() - since < STEP_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    since = performance.now();
+  }
+}
+
+/** Writes an EXCEPTION message: the struct by hand, since the library's never carries its type. */
+export function writeException(
+  out: ProtocolWriter,
+  call: { readonly name: string; readonly seqid: number },
+  type: number,
+  message: string,
+): void {
+  out.writeMessageBegin(call.name, MessageType.EXCEPTION, call.seqid);
+  out.writeStructBegin('TApplicationException');
+  out.writeFieldBegin('message', TType.STRING, 1);
+  out.writeString(message);
+  out.writeFieldEnd();
+  out.writeFieldBegin('type', TType.I32, 2);
+  out.writeI32(type);
+  out.writeFieldEnd();
+  out.writeFieldStop();
+  out.writeStructEnd();
+  out.writeMessageEnd();
+}
