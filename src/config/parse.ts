@@ -3,7 +3,6 @@
  *
  * Precedence: command line, environment, file, default. All mistakes are reported together.
  */
-import { defaultDataDir, isRoot } from './data-dir.js';
 import { FLAGS, IGNORED_FLAGS, type Config, type Flag, type Surroundings } from './flags.js';
 import { nearest } from './nearest.js';
 
@@ -32,13 +31,13 @@ const isKnown = (name: string): boolean => Object.hasOwn(TABLE, name);
  * @param env environment; `AURORA_<FLAG>` counts, and `DATABASE_URL` for `AURORA_DATABASE_URL`. An empty
  *   variable counts as unset.
  * @param readFile reads the file of `--config_file`, as text; its exceptions become errors.
- * @param surroundings what some defaults depend on; by default this process's.
+ * @param surroundings what some defaults depend on.
  */
 export function parseConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   readFile: (path: string) => string,
-  surroundings: Surroundings = { dataDir: defaultDataDir(env), isRoot: isRoot() },
+  surroundings: Surroundings,
 ): ParseResult {
   const errors: string[] = [];
   const fromArguments = readArguments(argv, errors);

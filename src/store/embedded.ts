@@ -4,6 +4,7 @@
  * next start finds it again.
  */
 import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { canEnter, firstClosedParent, serverAccount, type Account } from './embedded/account.js';
 import {
@@ -13,6 +14,7 @@ import {
   type Binaries,
 } from './embedded/binaries.js';
 import { clusterPaths, ensureCluster, type ClusterPaths } from './embedded/cluster.js';
+import { chooseDataDir } from './embedded/data-dir.js';
 import { findOrStart, freePort } from './embedded/server.js';
 
 export interface EmbeddedOptions {
@@ -37,6 +39,16 @@ export interface EmbeddedPostgres {
   readonly running: 'started' | 'found';
   /** Stops the server, ending every connection to it; does nothing when it is down already. */
   stop(): Promise<void>;
+}
+
+/** The platform's folder for the shim's data; see data-dir.ts for the rule. */
+export function defaultDataDir(): string {
+  return chooseDataDir({
+    platform: process.platform,
+    isRoot: process.geteuid?.() === 0,
+    home: homedir(),
+    xdgDataHome: process.env['XDG_DATA_HOME'],
+  });
 }
 
 /**

@@ -83,12 +83,6 @@ describe('without flags', () => {
   });
 });
 
-test('the surroundings are those of this process unless given', () => {
-  const env = { XDG_DATA_HOME: '/xdg' };
-  const result = parseConfig([], env, () => '');
-  expect('config' in result && result.config.data_dir).toBe('/xdg/aurora-shim');
-});
-
 describe('syntax', () => {
   test.each([
     [['--cluster_name', 'west']],

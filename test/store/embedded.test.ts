@@ -9,6 +9,7 @@ import { Client } from 'pg';
 import { runAs, serverAccount, type Account } from '../../src/store/embedded/account.js';
 import { findPlatformPackage, usableBinaries } from '../../src/store/embedded/binaries.js';
 import { clusterPaths, serverSettings, socketFolder } from '../../src/store/embedded/cluster.js';
+import { chooseDataDir } from '../../src/store/embedded/data-dir.js';
 import { startEmbeddedPostgres, type EmbeddedOptions } from '../../src/store/embedded.js';
 
 const asRoot = process.geteuid?.() === 0;
@@ -279,4 +280,14 @@ test('where a socket path does not fit, there is no socket', () => {
   const settings = serverSettings(clusterPaths(`/it's/here`), 5432, true);
   expect(settings).toContain(`unix_socket_directories = '"/it''s/here/run"'`);
   expect(settings).toContain('fsync = on');
+});
+
+test.each([
+  ['linux', false, undefined, '/home/me/.local/share/aurora-shim'],
+  ['linux', false, '/data', '/data/aurora-shim'],
+  ['linux', false, 'relative', '/home/me/.local/share/aurora-shim'],
+  ['linux', true, undefined, '/var/lib/aurora-shim'],
+  ['darwin', false, undefined, '/home/me/Library/Application Support/aurora-shim'],
+] as const)('default data directory: %s, root %s, XDG %s', (platform, isRoot, xdg, expected) => {
+  expect(chooseDataDir({ platform, isRoot, home: '/home/me', xdgDataHome: xdg })).toBe(expected);
 });
