@@ -12,7 +12,7 @@ export function wantsHelp(argv: readonly string[]): 'common' | 'all' | undefined
 /** `--help`: the common flags, on one screen; `--help=all`: every flag, by group. */
 export function helpText(which: 'common' | 'all'): string {
   const lines = [
-    'aurora-shim [serve] [flags]      serve the Aurora API (the default)',
+    'aurora-shim serve [flags]        serve the Aurora API',
     'aurora-shim migrate [flags]      bring the database schema up to date and end',
     '',
   ];
