@@ -1,9 +1,11 @@
+import type { KnownTask } from '../../src/backend/backend.js';
 import { SimulatedBackend } from '../../src/backend/simulated/simulated-backend.js';
 import {
   SimulatedCluster,
   type SimulatedClusterOptions,
   type SimulatedScript,
 } from '../../src/backend/simulated/simulated-cluster.js';
+import { describeConformance, type ConformanceHarness } from './conformance.js';
 import { ManualTime, turn } from './support/manual-time.js';
 import { RecordingSink } from './support/recording-sink.js';
 import { aSubmit, aTarget } from './support/requests.js';
@@ -163,3 +165,56 @@ describe('simulated backend', () => {
     expect(cluster.task('t9900')?.state).toBe('killed');
   });
 });
+
+class SimulatedHarness implements ConformanceHarness {
+  readonly #time = new ManualTime();
+  readonly #cluster = new SimulatedCluster({ clock: this.#time, timers: this.#time });
+  sink = new RecordingSink();
+  backend = this.#make();
+
+  start(known: readonly KnownTask[] = []): Promise<void> {
+    return this.backend.start(this.sink, known);
+  }
+
+  async restart(known: readonly KnownTask[], how: 'stop' | 'crash' = 'stop'): Promise<void> {
+    if (how === 'stop') await this.backend.stop();
+    this.sink = new RecordingSink();
+    this.backend = this.#make();
+    await this.start(known);
+  }
+
+  submit(taskId: string): Promise<void> {
+    return this.backend.submit(aSubmit(taskId));
+  }
+
+  async exit(taskId: string, code: number): Promise<void> {
+    this.#cluster.report(taskId, code === 0 ? 'finished' : 'failed');
+    await turn();
+  }
+
+  workload(taskId: string): unknown {
+    return this.#cluster.liveTasks().find((task) => task.taskId === taskId);
+  }
+
+  async until(what: string, condition: () => boolean): Promise<void> {
+    for (let step = 0; step < 1000; step++) {
+      if (condition()) return;
+      await this.#time.advance(100);
+    }
+    throw new Error(`never: ${what}`);
+  }
+
+  pass(): Promise<void> {
+    return this.#time.advance(60_000);
+  }
+
+  close(): Promise<void> {
+    return this.backend.stop();
+  }
+
+  #make(): SimulatedBackend {
+    return new SimulatedBackend(this.#cluster, { clock: this.#time, timers: this.#time });
+  }
+}
+
+describeConformance('simulated backend', () => new SimulatedHarness());

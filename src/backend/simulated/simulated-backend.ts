@@ -52,8 +52,6 @@ export class SimulatedBackend implements ClusterBackend {
     const delivery = new EventDelivery(sink, this.options);
     this.#delivery = delivery;
     this.cluster.attach(this.#listener);
-    await Promise.all(this.cluster.hostEvents().map((event) => delivery.host(event)));
-
     const answered: Promise<void>[] = [];
     const knownIds = new Set(known.map((task) => task.taskId));
     for (const task of known) {
@@ -65,6 +63,8 @@ export class SimulatedBackend implements ClusterBackend {
       if (event !== undefined && !knownIds.has(task.taskId)) answered.push(delivery.status(event));
     }
     await Promise.all(answered);
+    // After the tasks, so that a host that is gone is reported behind its losses.
+    await Promise.all(this.cluster.hostEvents().map((event) => delivery.host(event)));
   }
 
   submit(request: SubmitRequest): Promise<void> {

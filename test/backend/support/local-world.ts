@@ -15,16 +15,26 @@ import { until } from './wait.js';
 
 export type ProcessFields = Record<string, unknown> & { name: string; cmdline: string };
 
+const POLL_MS = 97;
+
 export class LocalWorld {
   readonly stateDir = mkdtempSync(join(tmpdir(), 'aurora-shim-local-'));
   sink = new RecordingSink();
   backend: LocalBackend;
+  /** How often a backend has looked at all its tasks, or will as soon as it gets to it. */
+  polls = 0;
 
   constructor(
     private readonly compiled: Compiled,
     private readonly options: Partial<LocalBackendOptions> = {},
   ) {
     this.backend = this.#make();
+  }
+
+  /** Waits for two looks at all tasks; what the backend has to say it has said then. */
+  async pass(): Promise<void> {
+    const target = this.polls + 3;
+    await until('two polls', () => this.polls >= target);
   }
 
   async start(known: readonly KnownTask[] = []): Promise<void> {
@@ -119,11 +129,16 @@ export class LocalWorld {
     return new LocalBackend({
       stateDir: this.stateDir,
       clock: systemClock(() => performance.now() / 1000),
-      timers: systemTimers,
+      timers: {
+        set: (delayMs, fire) => {
+          if (delayMs === POLL_MS) this.polls++;
+          return systemTimers.set(delayMs, fire);
+        },
+      },
       supervisorPath: this.compiled.supervisorPath,
       hostname: 'localhost',
       nosetuid: true,
-      pollMs: 200,
+      pollMs: POLL_MS,
       ...this.options,
       ...options,
     });
