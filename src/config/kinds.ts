@@ -103,12 +103,16 @@ export function list<T>(item: Kind<T>): Kind<readonly T[]> {
   };
 }
 
-/** A regular expression that must match the whole of a text. */
-export const wholeMatch: Kind<RegExp> = {
+/** Matches the whole of a text or not at all; `text` is the expression as it was given. */
+export interface WholeMatch extends RegExp {
+  readonly text: string;
+}
+
+export const wholeMatch: Kind<WholeMatch> = {
   placeholder: '<regex>',
   parse(value) {
     try {
-      return new RegExp(`^(?:${value})$`);
+      return Object.assign(new RegExp(`^(?:${value})$`), { text: value });
     } catch (error) {
       throw new Error(`"${value}" is no regular expression (${(error as Error).message})`);
     }

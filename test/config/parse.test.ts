@@ -125,6 +125,7 @@ describe('syntax', () => {
       { host: 'z1', port: 2181 },
       { host: '::1', port: 2182 },
     ]);
+    expect(result.allowed_job_environments.text).toBe('prod|x{1,2}');
     expect(
       ['prod', 'xx', 'production', 'xxx'].map((e) => result.allowed_job_environments.test(e)),
     ).toEqual([true, true, false, false]);
