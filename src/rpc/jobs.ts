@@ -1,0 +1,42 @@
+/** createJob and killTasks (rpc.md §11). */
+import type { JobConfiguration } from '../core/model/config.js';
+import type { JobKey } from '../core/model/keys.js';
+import { jobKeyText } from '../core/model/keys.js';
+import { instanceCountProblem } from '../core/validate/instance-count.js';
+import { validateNewJob } from '../core/validate/job.js';
+import type { RpcDeps, RpcMethods } from './deps.js';
+import { countWork, given, refuseIf, validJobKey, validOf } from './deps.js';
+import { ok } from './outcome.js';
+
+export function jobMethods(deps: RpcDeps): RpcMethods {
+  const { engine, limits } = deps;
+  return {
+    async createJob(args) {
+      const job = given<JobConfiguration>(args, 'description');
+      // Its job is the job's key: validation refuses a config of another one.
+      const config = validOf(validateNewJob(job, limits));
+      const { instanceCount } = job;
+      await engine.jobs.create(config.job, config, instanceCount, () =>
+        refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob)),
+      );
+      countWork(deps, 'createJob', instanceCount);
+      return ok();
+    },
+
+    /** No instances given, and an empty set of them: the whole job (wire.md §5). */
+    async killTasks(args, caller) {
+      const job = validJobKey('job', args['job'] as Partial<JobKey> | undefined);
+      const instances = args['instances'] as readonly number[] | undefined;
+      const message = args['message'] as string | undefined;
+      const killed = await engine.jobs.kill(job, instances, caller.user, message);
+      countWork(deps, 'killTasks', killed);
+      // gorealis takes any detail for "nothing was killed", so there is one only then.
+      return killed > 0
+        ? ok()
+        : ok(
+            undefined,
+            `No tasks to kill: none of those asked for is active in ${jobKeyText(job)}.`,
+          );
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/** getTasksStatus and getTasksWithoutConfigs (rpc.md §7, §10). */
+import type { TaskConfig } from '../core/model/config.js';
+import type { ApiTaskQuery } from '../core/validate/query.js';
+import { taskQueryProblem } from '../core/validate/query.js';
+import type { StoredTask } from '../store/task-queries.js';
+import { findStoredTasks } from '../store/task-queries.js';
+import type { RpcDeps, RpcMethods } from './deps.js';
+import { countResult, refuseIf } from './deps.js';
+import type { RpcMethod } from './outcome.js';
+import { ok } from './outcome.js';
+
+/** Kept with the config, so that a config has one shortened form, whose encoding is kept in turn. */
+const withoutData = new WeakMap<TaskConfig, TaskConfig>();
+
+/** The config less `executorConfig.data`; its name stays. */
+function shortened(config: TaskConfig): TaskConfig {
+  const { executorConfig } = config;
+  if (executorConfig?.data === undefined) return config;
+  let short = withoutData.get(config);
+  if (short === undefined) {
+    const { name } = executorConfig;
+    short = { ...config, executorConfig: name === undefined ? {} : { name } };
+    withoutData.set(config, short);
+  }
+  return short;
+}
+
+/** The IDL's ScheduledTask. */
+function scheduledTask(task: StoredTask, config: TaskConfig): Readonly<Record<string, unknown>> {
+  return {
+    assignedTask: {
+      taskId: task.taskId,
+      slaveId: task.slaveId,
+      slaveHost: task.slaveHost,
+      task: config,
+      assignedPorts: task.assignedPorts,
+      instanceId: task.instanceId,
+    },
+    status: task.status,
+    failureCount: task.failureCount,
+    taskEvents: task.events.map(({ timestampMs, ...event }) => ({
+      timestamp: timestampMs,
+      ...event,
+    })),
+    ancestorId: task.ancestorId,
+    timesPartitioned: task.timesPartitioned,
+  };
+}
+
+export function taskReads(deps: RpcDeps): RpcMethods {
+  const { engine } = deps;
+  const { db } = engine.options;
+
+  function read(method: string, shown: (config: TaskConfig) => TaskConfig): RpcMethod {
+    return async (args) => {
+      const query = args['query'] as ApiTaskQuery | undefined;
+      refuseIf(taskQueryProblem(query));
+      const tasks = await db.snapshot(async (tx) => {
+        const found = await findStoredTasks(tx, query ?? {});
+        const configOf = await engine.configs.load(
+          tx,
+          found.map((task) => task.configHash),
+        );
+        return found.map((task) => scheduledTask(task, shown(configOf(task.configHash).config)));
+      });
+      countResult(deps, method, tasks.length);
+      return ok({ scheduleStatusResult: { tasks } });
+    };
+  }
+
+  return {
+    getTasksStatus: read('getTasksStatus', (config) => config),
+    getTasksWithoutConfigs: read('getTasksWithoutConfigs', shortened),
+  };
+}
