@@ -1,0 +1,199 @@
+/**
+ * The composition root: builds the parts of a serving scheduler, wires them, starts them in order and stops
+ * them in reverse. Nothing here knows what a job is.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { uptime } from 'node:os';
+import type { ClusterBackend } from './backend/backend.js';
+import { LocalBackend } from './backend/local/local-backend.js';
+import { SimulatedBackend } from './backend/simulated/simulated-backend.js';
+import { SimulatedCluster } from './backend/simulated/simulated-cluster.js';
+import type { Config } from './config/flags.js';
+import { TransientError } from './core/errors.js';
+import { executorDataProblem } from './core/thermos/refusals.js';
+import { Engine } from './engine/engine.js';
+import { createApiHandler } from './http/api-handler.js';
+import { operatorRoutes } from './http/health.js';
+import type { HttpServer } from './http/server.js';
+import { startHttpServer } from './http/server.js';
+import type { Log } from './observe/log.js';
+import { Metrics } from './observe/metrics.js';
+import { addProcessStats } from './observe/process-stats.js';
+import { Stats } from './observe/stats.js';
+import { createMethods } from './rpc/methods.js';
+import type { RpcMethod } from './rpc/outcome.js';
+import { advertisedHost, engineSettings, validationLimits } from './settings.js';
+import { Database } from './store/database.js';
+import { startEmbeddedPostgres } from './store/embedded.js';
+import { LeaderLock } from './store/leader-lock.js';
+import { migrate } from './store/migrate.js';
+import { systemClock, systemTimers } from './time.js';
+import { createAuroraService } from './wire/service.js';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** The process should end, orderly, with this exit code: another scheduler leads, or somebody asked. */
+  readonly end: (exitCode: number) => void;
+  /** The process should end at once. */
+  readonly abort: () => void;
+}
+
+export interface App {
+  readonly port: number;
+  readonly databaseUrl: string;
+  /** Finishes what is under way; tasks run on. */
+  stop(): Promise<void>;
+}
+
+/** What has been started, to be stopped in reverse. */
+class Started {
+  private readonly stops: (() => Promise<unknown>)[] = [];
+
+  add(stop: () => Promise<unknown>): void {
+    this.stops.push(stop);
+  }
+
+  async stopAll(log: Log): Promise<void> {
+    for (const stop of this.stops.reverse()) {
+      await stop().catch((error: unknown) => log.error({ err: error }, 'a part did not stop'));
+    }
+  }
+}
+
+/** @throws Error with one line for the operator when a part cannot be started; the others are stopped */
+export async function startApp(options: AppOptions): Promise<App> {
+  const started = new Started();
+  try {
+    return await startParts(options, started);
+  } catch (error) {
+    await started.stopAll(options.log);
+    throw error;
+  }
+}
+
+async function startParts(options: AppOptions, started: Started): Promise<App> {
+  const { config, log, end } = options;
+  const clock = systemClock(uptime);
+  const timers = systemTimers;
+  const stats = new Stats();
+  addProcessStats(stats);
+  const metrics = new Metrics(stats, { process: true });
+  let serving = false;
+
+  const limits = validationLimits(config, (task) => executorDataProblem(task));
+  const databaseUrl = await openDatabase(config, log, started);
+  const holder = randomUUID();
+  const lock = new LeaderLock({ url: databaseUrl, holder, log, onLost: () => end(1) });
+  await lock.take();
+  started.add(() => lock.release());
+  const db = new Database({ url: databaseUrl, clock, log, holder, onFenced: () => end(1) });
+  started.add(() => db.close());
+  await db.takeOver();
+
+  const backend = createBackend(config, log, clock);
+  const engine = new Engine({
+    ...{ db, backend, clock, timers, stats, log },
+    random: Math.random,
+    settings: engineSettings(config),
+  });
+  const methods = createMethods({
+    ...{ engine, limits, stats },
+    settings: { unknownPulseResponse: config.unknown_pulse_response },
+  });
+  const service = createAuroraService(
+    onlyWhile(() => serving, methods),
+    {
+      serverInfo: { clusterName: config.cluster_name, statsUrlPrefix: config.viz_job_url_prefix },
+      log,
+      onCall: (method, code, nanos) => {
+        stats.increment(`scheduler_thrift_response_${code}`);
+        stats.timing(`scheduler_thrift_${method}`, nanos);
+        metrics.rpcRequests.inc({ method, code });
+        metrics.rpcSeconds.observe({ method }, nanos / 1e9);
+      },
+    },
+  );
+  const server = await startHttpServer({
+    ip: config.ip,
+    port: config.http_port,
+    api: createApiHandler({
+      service,
+      maxBodyBytes: config.http_max_body_size,
+      ...(config.enable_cors_for === undefined ? {} : { corsDomain: config.enable_cors_for }),
+    }),
+    routes: operatorRoutes({
+      ...{ clusterName: config.cluster_name, stats, metrics },
+      leaderStatus: () => (serving ? 'LEADING' : 'NO_LEADER'),
+      quit: () => end(0),
+      abort: options.abort,
+    }),
+    ...{ log, stats, metrics },
+  });
+  started.add(() => server.close());
+
+  started.add(() => engine.stop());
+  await engine.start();
+  serving = true;
+  return {
+    port: server.port,
+    databaseUrl,
+    stop: () => stopInOrder(server, started, log),
+  };
+}
+
+/** Requests under way are answered before the engine they need is stopped. */
+async function stopInOrder(server: HttpServer, started: Started, log: Log): Promise<void> {
+  await server.close();
+  await started.stopAll(log);
+}
+
+/** A URL with the schema this version needs behind it. */
+async function openDatabase(config: Config, log: Log, started: Started): Promise<string> {
+  let url = config.database_url;
+  if (url === undefined) {
+    const embedded = await startEmbeddedPostgres({
+      dataDir: config.data_dir,
+      log: (line) => log.info({}, line),
+    });
+    started.add(() => embedded.stop());
+    url = embedded.url;
+  }
+  const { applied } = await migrate(url, { mode: config.migrate });
+  if (applied.length > 0) log.info({ applied }, 'migrated the database');
+  return url;
+}
+
+function createBackend(
+  config: Config,
+  log: Log,
+  clock: ReturnType<typeof systemClock>,
+): ClusterBackend {
+  const timers = systemTimers;
+  if (config.backend === 'simulated') {
+    return new SimulatedBackend(new SimulatedCluster({ clock, timers }), { clock, timers });
+  }
+  return new LocalBackend({
+    ...{ clock, timers, log },
+    stateDir: join(config.data_dir, 'tasks'),
+    hostname: advertisedHost(config),
+    nosetuid: config.nosetuid,
+  });
+}
+
+/** Before the engine has started every call may be sent again (wire.md S6). */
+function onlyWhile(
+  serving: () => boolean,
+  methods: Readonly<Record<string, RpcMethod>>,
+): Readonly<Record<string, RpcMethod>> {
+  return Object.fromEntries(
+    Object.entries(methods).map(([name, method]): [string, RpcMethod] => [
+      name,
+      (args, caller) =>
+        serving()
+          ? method(args, caller)
+          : Promise.reject(new TransientError('the scheduler is starting; try again')),
+    ]),
+  );
+}

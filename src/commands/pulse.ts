@@ -1,0 +1,210 @@
+/**
+ * `aurora-shim pulse KEY`: a minimal monitor of one coordinated update. It pulses at an interval, if a
+ * command is given only while that command succeeds, and pauses the update when it fails, with the
+ * command's last output as the message (updates.md §1.1, decision 2).
+ */
+import { spawn } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import type { JobUpdateKey } from '../core/model/keys.js';
+import { parseJobKey, updateKeyText } from '../core/model/keys.js';
+import { parseDuration } from '../core/units.js';
+import type { ApiResponse } from '../wire/client.js';
+import { AuroraClient, ClientError } from '../wire/client.js';
+
+export const PULSE_HELP = `Usage: aurora-shim pulse ROLE/ENV/NAME/UPDATE_ID [options] [-- COMMAND [ARGUMENT ...]]
+
+Pulses a coordinated update until it has ended. With a COMMAND, runs it before each pulse: while it
+exits with 0 the update is pulsed; when it fails, the update is paused, with the last line it wrote as
+the message, and this command ends.
+
+  --url=<url>            the scheduler  [http://127.0.0.1:8081]
+  --interval=<duration>  time between two pulses; keep it far below blockIfNoPulsesAfterMs  [10secs]
+  --timeout=<duration>   how long COMMAND may take before it counts as failed  [the interval]
+
+Ends with 0 when the update has ended, 2 when it was paused, 1 on a bad argument or an unknown update.
+`;
+
+/** Longest message of a pause (rpc.md §1). */
+const MAX_MESSAGE = 1024;
+const DEFAULT_URL = 'http://127.0.0.1:8081';
+const DEFAULT_INTERVAL = '10secs';
+
+export interface PulseOptions {
+  readonly key: JobUpdateKey;
+  readonly url: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly command: readonly string[];
+}
+
+/** @throws Error with one line that says what is wrong with the arguments */
+export function parsePulse(argv: readonly string[]): PulseOptions {
+  const split = argv.indexOf('--');
+  const own = split === -1 ? argv : argv.slice(0, split);
+  const command = split === -1 ? [] : argv.slice(split + 1);
+  const { values, positionals } = parseArgs({
+    args: [...own],
+    allowPositionals: true,
+    options: {
+      url: { type: 'string', default: DEFAULT_URL },
+      interval: { type: 'string', default: DEFAULT_INTERVAL },
+      timeout: { type: 'string' },
+    },
+  });
+  const [text, ...rest] = positionals;
+  if (text === undefined || rest.length > 0) throw new Error('pulse takes one update key');
+  if (split !== -1 && command.length === 0) throw new Error('no command stands behind --');
+  const intervalMs = parseDuration(values.interval);
+  if (intervalMs <= 0) throw new Error('--interval must be longer than 0');
+  return {
+    key: parseUpdateKey(text),
+    url: values.url,
+    intervalMs,
+    timeoutMs: values.timeout === undefined ? intervalMs : parseDuration(values.timeout),
+    command,
+  };
+}
+
+function parseUpdateKey(text: string): JobUpdateKey {
+  const parts = text.split('/');
+  const job = parseJobKey(parts.slice(0, 3).join('/'));
+  const id = parts[3];
+  if (parts.length !== 4 || job === undefined || id === undefined || id === '') {
+    throw new Error(`${text} is no update key: ROLE/ENVIRONMENT/NAME/UPDATE_ID`);
+  }
+  return { job, id };
+}
+
+export interface PulseOutput {
+  (line: string): void;
+}
+
+/** Runs until the update has ended, is paused by us, or `signal` says stop. Resolves to the exit code. */
+export async function pulse(
+  options: PulseOptions,
+  print: PulseOutput,
+  signal?: AbortSignal,
+): Promise<number> {
+  const client = new AuroraClient({ url: options.url, timeoutMs: options.intervalMs });
+  const name = updateKeyText(options.key);
+  try {
+    let shown = '';
+    const say = (line: string): void => {
+      if (line !== shown) print(line);
+      shown = line;
+    };
+    while (signal?.aborted !== true) {
+      const began = performance.now();
+      const failure = await check(options);
+      if (failure !== undefined) {
+        const answer = await pauseUpdate(client, options, failure);
+        if (answer === undefined) {
+          print(`paused ${name}: ${failure}`);
+          return 2;
+        }
+        say(`the check failed, but the update could not be paused (${answer}); trying again`);
+      } else {
+        const status = await onePulse(client, options.key);
+        say(`${name}: ${status.text}`);
+        if (status.exitCode !== undefined) return status.exitCode;
+      }
+      await pause(Math.max(0, options.intervalMs - (performance.now() - began)), signal);
+    }
+    return 0;
+  } finally {
+    client.close();
+  }
+}
+
+async function onePulse(
+  client: AuroraClient,
+  key: JobUpdateKey,
+): Promise<{ text: string; exitCode?: number }> {
+  const response = await callSafely(client, 'pulseJobUpdate', { key });
+  if (typeof response === 'string') return { text: `not pulsed: ${response}` };
+  if (response.responseCode === 'INVALID_REQUEST') {
+    return { text: `unknown update: ${detailsOf(response)}`, exitCode: 1 };
+  }
+  if (response.responseCode !== 'OK') return { text: `not pulsed: ${detailsOf(response)}` };
+  const status = response.result?.['pulseJobUpdateResult']?.['status'];
+  return status === 'FINISHED' ? { text: 'needs no more pulses', exitCode: 0 } : { text: 'pulsed' };
+}
+
+/** Undefined when it is paused, else why not. */
+async function pauseUpdate(
+  client: AuroraClient,
+  options: PulseOptions,
+  message: string,
+): Promise<string | undefined> {
+  const response = await callSafely(client, 'pauseJobUpdate', { key: options.key, message });
+  if (typeof response === 'string') return response;
+  return response.responseCode === 'OK' ? undefined : detailsOf(response);
+}
+
+async function callSafely(
+  client: AuroraClient,
+  method: string,
+  args: Readonly<Record<string, unknown>>,
+): Promise<ApiResponse | string> {
+  try {
+    return await client.call(method, args);
+  } catch (error) {
+    if (error instanceof ClientError) return error.message;
+    throw error;
+  }
+}
+
+function detailsOf(response: ApiResponse): string {
+  return response.details.map((detail) => detail.message ?? '').join(', ') || response.responseCode;
+}
+
+/** Undefined while all is well; else what to tell the operators. */
+function check({ command, timeoutMs }: PulseOptions): Promise<string | undefined> {
+  const [program, ...args] = command;
+  if (program === undefined) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    let lastLine = '';
+    let timedOut = false;
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill('SIGKILL');
+    }, timeoutMs);
+    const read = (piece: Buffer): void => {
+      lastLine = lastLineOf(lastLine + piece.toString());
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    const end = (problem: string | undefined): void => {
+      clearTimeout(timer);
+      resolve(problem?.slice(0, MAX_MESSAGE));
+    };
+    child.on('error', (error) => end(`${program} could not be run: ${error.message}`));
+    child.on('close', (code, killedBy) => {
+      if (code === 0) end(undefined);
+      else if (timedOut) end(`${program} took longer than ${timeoutMs} ms`);
+      else end(lastLine.trim() || `${program} ended with ${code ?? killedBy}`);
+    });
+  });
+}
+
+/** The last line with anything in it, and what may become the next one; bounded. */
+function lastLineOf(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const last = lines[lines.length - 1] ?? '';
+  return `${last.slice(-4 * MAX_MESSAGE)}${text.endsWith('\n') ? '\n' : ''}`;
+}
+
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

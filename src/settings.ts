@@ -1,0 +1,96 @@
+/** From flags to what each part is built with; and which flags this version cannot honour yet. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Config, Surroundings } from './config/flags.js';
+import type { ExecutorDataProblem, ValidationLimits } from './core/validate/limits.js';
+import { DEFAULT_LIMITS } from './core/validate/limits.js';
+import { BUILT_IN_TIERS, parseTierConfig } from './core/validate/tiers.js';
+import type { EngineSettings } from './engine/engine.js';
+import { defaultDataDir } from './store/embedded.js';
+
+/** Facts of this process that the defaults of some flags depend on. */
+export function surroundings(): Surroundings {
+  return { dataDir: defaultDataDir(), isRoot: process.geteuid?.() === 0 };
+}
+
+/** The name this machine is known by, to clients and in task events. */
+export function advertisedHost(config: Config): string {
+  return config.hostname ?? hostname();
+}
+
+export function engineSettings(config: Config): EngineSettings {
+  return {
+    schedulerHost: advertisedHost(config),
+    gateCommitDeadlineMs: config.gate_commit_deadline,
+    flapping: {
+      thresholdMs: config.flapping_task_threshold,
+      initialMs: config.initial_flapping_task_delay,
+      maxMs: config.max_flapping_task_delay,
+    },
+    transientTimeoutMs: config.transient_task_state_timeout,
+    initialKillRetryMs: config.initial_task_kill_retry_interval,
+    partitionAware: config.partition_aware,
+    portRanges: [config.port_range],
+  };
+}
+
+/**
+ * @param problemOf what keeps a config from being run by the backend's executor (T22)
+ * @throws Error when the tier file cannot be read or is wrong
+ */
+export function validationLimits(config: Config, problemOf: ExecutorDataProblem): ValidationLimits {
+  const validate = config.validate_executor_data;
+  return {
+    ...DEFAULT_LIMITS,
+    maxTasksPerJob: config.max_tasks_per_job,
+    maxUpdateInstanceFailures: config.max_update_instance_failures,
+    allowedJobEnvironments: {
+      text: config.allowed_job_environments.source,
+      whole: config.allowed_job_environments,
+    },
+    allowedContainerTypes: new Set(config.allowed_container_types),
+    allowDockerParameters: config.allow_docker_parameters,
+    defaultDockerParameters: config.default_docker_parameters,
+    requireDockerUseExecutor: config.require_docker_use_executor,
+    allowGpuResource: config.allow_gpu_resource,
+    enableMesosFetcher: config.enable_mesos_fetcher,
+    allowContainerVolumes: config.allow_container_volumes,
+    minRequiredInstancesForSlaCheck: config.min_required_instances_for_sla_check,
+    maxSlaDurationSecs: config.max_sla_duration_secs / 1000,
+    slaAwareKillNonProd: config.sla_aware_kill_non_prod,
+    tiers:
+      config.tier_config === undefined
+        ? BUILT_IN_TIERS
+        : parseTierConfig(readFileSync(config.tier_config, 'utf8')),
+    ...(validate ? { executorDataProblem: problemOf } : {}),
+  };
+}
+
+/** Flags set to something this version cannot do: starting anyway would ignore them. */
+export function unsupported(config: Config): string[] {
+  const wanted: [boolean, string][] = [
+    [config.backend === 'kubernetes', '--backend=kubernetes'],
+    [
+      config.http_authentication_mechanism !== 'NONE',
+      `--http_authentication_mechanism=${config.http_authentication_mechanism}`,
+    ],
+    [config.webhook_config !== undefined, '--webhook_config'],
+    [config.custom_executor_config !== undefined, '--custom_executor_config'],
+    [config.global_container_mounts.length > 0, '--global_container_mounts'],
+    [config.enable_update_affinity, '--enable_update_affinity=true'],
+    [config.standby_proxy, '--standby_proxy=true'],
+  ];
+  return wanted.flatMap(([isSet, flag]) => (isSet ? [`${flag} is not supported yet`] : []));
+}
+
+/** Flags that existing start scripts carry and that take no effect yet: worth a warning, not a refusal. */
+export function withoutEffect(config: Config): string[] {
+  const wanted: [boolean, string][] = [
+    [
+      config.serverset_path !== undefined || config.zk_endpoints.length > 0,
+      'no announcement in ZooKeeper yet: clients must be given the address of this server',
+    ],
+    [config.max_leading_duration > 0, '--max_leading_duration has no effect yet'],
+  ];
+  return wanted.flatMap(([isSet, warning]) => (isSet ? [warning] : []));
+}

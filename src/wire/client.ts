@@ -1,0 +1,190 @@
+/**
+ * A small Thrift client for our own commands (`pulse`, `demo`) and benchmarks: TBinary or TJSON over one
+ * kept-alive HTTP connection pool, driven by the schema alone.
+ */
+import { Agent, request as httpRequest } from 'node:http';
+import { createFromCore, type FromCore } from './from-core.js';
+import { auroraSchema } from './idl.js';
+import { BINARY_TYPE, JSON_TYPE } from './media-types.js';
+import type { PlainRecord } from './presence.js';
+import { MessageType, TType, type ProtocolName, type ProtocolReader } from './protocol.js';
+import { enumOf, methodsOf, structOf, type Schema, type TypeRef } from './schema.js';
+import { BinaryReader, BinaryWriter } from './tbinary.js';
+import { JsonReader } from './tjson.js';
+import { JsonWriter } from './tjson-writer.js';
+
+export interface ClientOptions {
+  /** `http://host:port`; `/api` is added. */
+  readonly url: string;
+  readonly protocol?: ProtocolName;
+  readonly timeoutMs?: number;
+  readonly connections?: number;
+}
+
+/** The Response struct by field names, enums as names. */
+export interface ApiResponse {
+  readonly responseCode: string;
+  readonly details: readonly { readonly message?: string }[];
+  readonly result?: Readonly<Record<string, PlainRecord>>;
+}
+
+/** No Thrift reply came back. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+export class AuroraClient {
+  private readonly schema: Schema;
+  private readonly fromCore: FromCore;
+  private readonly agent: Agent;
+  private seqid = 0;
+
+  constructor(private readonly options: ClientOptions) {
+    this.agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 4 });
+    this.schema = withArguments(auroraSchema(), 'AuroraAdmin');
+    this.fromCore = createFromCore(this.schema);
+  }
+
+  /**
+   * Calls a method of the API with arguments by name.
+   * @throws ClientError when the server cannot be reached or answers with anything but a reply
+   */
+  async call(method: string, args: PlainRecord = {}): Promise<ApiResponse> {
+    const seqid = ++this.seqid;
+    const reply = await this.post(this.encode(method, args, seqid));
+    const reader = this.binary ? new BinaryReader(reply) : new JsonReader(reply);
+    const header = reader.readMessageBegin();
+    if (header.type === MessageType.EXCEPTION)
+      throw new ClientError(`${method} is not known there`);
+    if (header.name !== method || header.seqid !== seqid) {
+      throw new ClientError(
+        `a reply to ${header.name} ${header.seqid} came for ${method} ${seqid}`,
+      );
+    }
+    const result = this.readStruct(reader, new Map([[0, { name: 'success', type: RESPONSE }]]));
+    if (result['success'] === undefined)
+      throw new ClientError(`${method} was answered with nothing`);
+    return result['success'] as ApiResponse;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private get binary(): boolean {
+    return this.options.protocol !== 'json';
+  }
+
+  private encode(method: string, args: PlainRecord, seqid: number): Buffer {
+    const struct = argumentsOf(method);
+    if (!this.schema.structs.has(struct)) throw new ClientError(`the API has no method ${method}`);
+    const out = this.binary ? new BinaryWriter() : new JsonWriter();
+    out.writeMessageBegin(method, MessageType.CALL, seqid);
+    this.fromCore.writeStruct(out, struct, args);
+    out.writeMessageEnd();
+    return out.finish();
+  }
+
+  private post(body: Buffer): Promise<Buffer> {
+    const type = this.binary ? BINARY_TYPE : JSON_TYPE;
+    return new Promise((resolve, reject) => {
+      const fail = (problem: string): void => reject(new ClientError(problem));
+      const request = httpRequest(
+        new URL('/api', this.options.url),
+        {
+          method: 'POST',
+          agent: this.agent,
+          timeout: this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+          headers: { 'Content-Type': type, Accept: type, 'Content-Length': body.length },
+        },
+        (response) => {
+          const pieces: Buffer[] = [];
+          response.on('data', (piece: Buffer) => pieces.push(piece));
+          response.on('error', (error) => fail(error.message));
+          response.on('end', () => {
+            if (response.statusCode === 200) resolve(Buffer.concat(pieces));
+            else fail(`HTTP ${response.statusCode}`);
+          });
+        },
+      );
+      request.on('timeout', () => request.destroy(new Error('no answer in time')));
+      request.on('error', (error) => fail(error.message));
+      request.end(body);
+    });
+  }
+
+  private readStruct(
+    reader: ProtocolReader,
+    fields: ReadonlyMap<number, { readonly name: string; readonly type: TypeRef }>,
+  ): Record<string, unknown> {
+    const record: Record<string, unknown> = {};
+    reader.readStructBegin();
+    for (;;) {
+      const header = reader.readFieldBegin();
+      if (header.ftype === TType.STOP) break;
+      const field = fields.get(header.fid);
+      if (field === undefined) reader.skip(header.ftype);
+      else record[field.name] = this.readValue(reader, field.type);
+      reader.readFieldEnd();
+    }
+    reader.readStructEnd();
+    return record;
+  }
+
+  private readValue(reader: ProtocolReader, type: TypeRef): unknown {
+    switch (type.kind) {
+      case 'bool':
+        return reader.readBool();
+      case 'i32':
+        return reader.readI32();
+      case 'i64':
+        return reader.readI64();
+      case 'double':
+        return reader.readDouble();
+      case 'string':
+        return reader.readString();
+      case 'enum': {
+        const number = reader.readI32();
+        return enumOf(this.schema, type.name).byNumber.get(number) ?? `#${number}`;
+      }
+      case 'struct': {
+        const { fields } = structOf(this.schema, type.name);
+        return this.readStruct(reader, new Map(fields.map((field) => [field.id, field])));
+      }
+      case 'list':
+      case 'set': {
+        const { size } = type.kind === 'list' ? reader.readListBegin() : reader.readSetBegin();
+        const items = Array.from({ length: size }, () => this.readValue(reader, type.element));
+        if (type.kind === 'list') reader.readListEnd();
+        else reader.readSetEnd();
+        return items;
+      }
+      case 'map': {
+        const { size } = reader.readMapBegin();
+        const map = Object.create(null) as Record<string, unknown>;
+        for (let index = 0; index < size; index++) {
+          const key = String(this.readValue(reader, type.key));
+          map[key] = this.readValue(reader, type.value);
+        }
+        reader.readMapEnd();
+        return map;
+      }
+    }
+  }
+}
+
+const argumentsOf = (method: string): string => `${method}_args`;
+
+/** The schema with a struct for the arguments of each method, as Thrift's compiler would have it. */
+function withArguments(schema: Schema, service: string): Schema {
+  const structs = new Map(schema.structs);
+  for (const [method, { args }] of methodsOf(schema, service)) {
+    const name = argumentsOf(method);
+    structs.set(name, { name, kind: 'struct', fields: args });
+  }
+  return { ...schema, structs };
+}
+
+const RESPONSE: TypeRef = { kind: 'struct', name: 'Response' };
