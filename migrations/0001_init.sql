@@ -181,8 +181,12 @@ CREATE TABLE job_update_initial_configs (
 COMMENT ON TABLE job_update_initial_configs IS
   'What an update replaces: each old config and the closed ranges of instances that had it.';
 
+CREATE SEQUENCE update_history_seq;
+COMMENT ON SEQUENCE update_history_seq IS
+  'Numbers update and instance events alike, so that their order among each other is known.';
+
 CREATE TABLE job_update_events (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id bigint PRIMARY KEY DEFAULT nextval('update_history_seq'),
   update_id text NOT NULL REFERENCES job_updates (update_id) ON DELETE CASCADE,
   status text NOT NULL CHECK (status IN
     ('ROLLING_FORWARD', 'ROLLING_BACK', 'ROLL_FORWARD_PAUSED', 'ROLL_BACK_PAUSED', 'ROLLED_FORWARD',
@@ -198,7 +202,7 @@ COMMENT ON TABLE job_update_events IS
 CREATE INDEX job_update_events_by_update ON job_update_events (update_id, id);
 
 CREATE TABLE job_instance_update_events (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id bigint PRIMARY KEY DEFAULT nextval('update_history_seq'),
   update_id text NOT NULL REFERENCES job_updates (update_id) ON DELETE CASCADE,
   instance_id integer NOT NULL,
   action text NOT NULL CHECK (action IN
@@ -284,7 +288,7 @@ SELECT u.role, u.environment, u.job_name, i.update_id, i.happened_at, 'instance'
        i.instance_id, NULL, i.message, i.id
   FROM job_instance_update_events i JOIN job_updates u USING (update_id);
 COMMENT ON VIEW update_timeline IS
-  'Everything that happened in updates; ORDER BY happened_at, kind DESC, seq to read it as a story.';
+  'Everything that happened in updates; ORDER BY seq to read it as a story.';
 
 CREATE VIEW active_updates AS
 SELECT u.role, u.environment, u.job_name, u.update_id, u.state, u.last_event_status,

@@ -225,7 +225,7 @@ class Story {
       const { rows } = await client.query<Record<string, unknown>>(`
         SELECT to_char(happened_at, 'HH24:MI:SS.MS') AS time, what, instance_id AS instance,
                user_name AS "user", message
-          FROM update_timeline ORDER BY happened_at, kind DESC, seq`);
+          FROM update_timeline ORDER BY seq`);
       return rows;
     } finally {
       await client.end();

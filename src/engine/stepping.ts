@@ -5,7 +5,7 @@
  */
 import type { StoredConfig } from '../core/model/config.js';
 import type { RollingStatus } from '../core/model/statuses.js';
-import type { InstanceUpdateEvent, UpdateEvent } from '../core/model/update.js';
+import type { HistoryEvent } from '../core/model/update.js';
 import { killedForUpdate } from '../core/task/messages.js';
 import type { InstanceTask } from '../core/update/instance-evaluator.js';
 import { msgInternal } from '../core/update/messages.js';
@@ -32,8 +32,8 @@ export interface Watch {
 /** What an evaluation writes to the update, and what follows from it once it is committed. */
 export interface StepResult {
   readonly state: TickOutcome['state'] | 'ERROR';
-  readonly updateEvents: readonly UpdateEvent[];
-  readonly instanceEvents: readonly InstanceUpdateEvent[];
+  /** In the order they happened. */
+  readonly events: readonly HistoryEvent[];
   readonly released: readonly number[];
   readonly watches: readonly Watch[];
   /** Brings the registry's entry up to date; call after the commit. */
@@ -203,11 +203,10 @@ export class Stepping {
       if (!known.has(instanceId) && task !== undefined) known.set(instanceId, task);
     }
     await this.takeSteps(tx, entry, plan, outcome.steps, known);
-    const { updateEvents, instanceEvents } = splitEvents(outcome.events, atMs);
+    const events = timed(outcome.events, atMs);
     return {
       state: outcome.state,
-      updateEvents,
-      instanceEvents,
+      events,
       released: outcome.released,
       watches: watchesOf(outcome.steps, known),
       keep: () => {
@@ -221,7 +220,9 @@ export class Stepping {
         if (turnedBack) entry.discardStepper();
         entry.plan = turnedBack ? undefined : plan;
         advance(updater, change);
-        for (const { instanceId, action } of instanceEvents) {
+        for (const event of events) {
+          if (event.kind !== 'instance') continue;
+          const { instanceId, action } = event;
           stepper.actions.set(instanceId, withAction(stepper.actions.get(instanceId) ?? 0, action));
         }
         entry.stepper = { ...stepper, updater };
@@ -293,26 +294,8 @@ function watchesOf(
   return watches;
 }
 
-function splitEvents(
-  events: readonly TickEvent[],
-  atMs: number,
-): { updateEvents: UpdateEvent[]; instanceEvents: InstanceUpdateEvent[] } {
-  const updateEvents: UpdateEvent[] = [];
-  const instanceEvents: InstanceUpdateEvent[] = [];
-  for (const event of events) {
-    if (event.kind === 'update') {
-      const { status, message } = event;
-      updateEvents.push({
-        status,
-        timestampMs: atMs,
-        ...(message === undefined ? {} : { message }),
-      });
-    } else {
-      const { instanceId, action } = event;
-      instanceEvents.push({ instanceId, action, timestampMs: atMs });
-    }
-  }
-  return { updateEvents, instanceEvents };
+function timed(events: readonly TickEvent[], timestampMs: number): HistoryEvent[] {
+  return events.map((event) => ({ ...event, timestampMs }));
 }
 
 /** The update ends in ERROR: what led there is written before it (updates.md §2.6). */
@@ -321,14 +304,12 @@ function failedToPlan(error: PlanError, atMs: number): StepResult {
     error instanceof RollbackPlanError
       ? error.outcome.events.slice(0, indexOfRollback(error.outcome) + 1)
       : [];
-  const { updateEvents, instanceEvents } = splitEvents(leading, atMs);
   return {
     state: 'ERROR',
-    updateEvents: [
-      ...updateEvents,
-      { status: 'ERROR', timestampMs: atMs, message: msgInternal(error.message) },
-    ],
-    instanceEvents,
+    events: timed(
+      [...leading, { kind: 'update', status: 'ERROR', message: msgInternal(error.message) }],
+      atMs,
+    ),
     released: [],
     watches: [],
     keep: () => undefined,

@@ -16,11 +16,11 @@ import {
   rangesText,
   toRanges,
 } from '../core/model/ranges.js';
-import type { RollingStatus } from '../core/model/statuses.js';
+import type { RollingStatus, UpdateStatus } from '../core/model/statuses.js';
 import { isRolling, isTerminalUpdate } from '../core/model/statuses.js';
 import type {
+  HistoryEvent,
   JobUpdate,
-  UpdateEvent,
   UpdateInstructions,
   UpdateSettings,
 } from '../core/model/update.js';
@@ -166,8 +166,7 @@ export class UpdateVerbs {
     } else {
       await updater.write(tx, entry, {
         state: 'ROLLING_FORWARD',
-        updateEvents: [event],
-        instanceEvents: [],
+        events: [event],
       });
     }
   }
@@ -252,6 +251,7 @@ export class UpdateVerbs {
       event.audited
         ? audited(event.status, atMs, user, message)
         : {
+            kind: 'update' as const,
             status: event.status,
             timestampMs: atMs,
             ...(event.message === undefined ? {} : { message: event.message }),
@@ -267,8 +267,7 @@ export class UpdateVerbs {
     }
     await updater.write(tx, entry, {
       state: decision.state,
-      updateEvents: events,
-      instanceEvents: [],
+      events,
     });
     if (verdict === 'closed' && isRolling(decision.state)) {
       tx.onCommit(() => {
@@ -375,12 +374,18 @@ function outsideScope(ranges: readonly Range[]): RefusedError {
 }
 
 function audited(
-  status: UpdateEvent['status'],
+  status: UpdateStatus,
   timestampMs: number,
   user: string,
   message: string | undefined,
-): UpdateEvent {
-  return { status, timestampMs, user, ...(message === undefined ? {} : { message }) };
+): HistoryEvent {
+  return {
+    kind: 'update',
+    status,
+    timestampMs,
+    user,
+    ...(message === undefined ? {} : { message }),
+  };
 }
 
 function requireApplicable(decision: VerbDecision): void {

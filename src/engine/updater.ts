@@ -7,7 +7,7 @@
  */
 import type { ExplicitUpdateStatus, RollingStatus, UpdateStatus } from '../core/model/statuses.js';
 import { isRolling, isTerminalUpdate } from '../core/model/statuses.js';
-import type { InstanceUpdateEvent, UpdateEvent } from '../core/model/update.js';
+import type { HistoryEvent } from '../core/model/update.js';
 import type { Verdict } from '../core/update/gate.js';
 import { viewStatus } from '../core/update/gate.js';
 import { MSG_GATE_TIMEOUT } from '../core/update/messages.js';
@@ -229,8 +229,8 @@ export class Updater {
       await this.options.db.write(this.gated(entry, verdictMono), async (tx) => {
         if ((await this.lock(tx, entry)) === 'gone') return;
         const atMs = this.eventTime(entry);
-        const unblocked: UpdateEvent[] = entry.episodeOpen
-          ? [{ status: state, timestampMs: atMs }]
+        const unblocked: HistoryEvent[] = entry.episodeOpen
+          ? [{ kind: 'update', status: state, timestampMs: atMs }]
           : [];
         const result = await this.options.stepping.step(tx, entry, state, inputs, atMs);
         await this.writeStep(tx, entry, unblocked, result);
@@ -253,8 +253,8 @@ export class Updater {
     await this.options.db.write({}, async (tx) => {
       if ((await this.lock(tx, entry)) === 'gone') return;
       const timestampMs = this.eventTime(entry);
-      const updateEvents = [{ status, timestampMs, message: MSG_GATE_TIMEOUT }];
-      await this.write(tx, entry, { state: entry.state, updateEvents, instanceEvents: [] });
+      const blocked = { kind: 'update', status, timestampMs, message: MSG_GATE_TIMEOUT } as const;
+      await this.write(tx, entry, { state: entry.state, events: [blocked] });
     });
     this.options.log.info({ update: entry.keyText, status }, 'update blocked: no fresh heartbeat');
   }
@@ -306,19 +306,15 @@ export class Updater {
   async writeStep(
     tx: WriteTransaction,
     entry: ActiveUpdate,
-    before: readonly UpdateEvent[],
+    before: readonly HistoryEvent[],
     result: StepResult,
   ): Promise<void> {
     const write: UpdateWrite = {
       state: result.state,
-      updateEvents: [...before, ...result.updateEvents],
-      instanceEvents: result.instanceEvents,
+      events: [...before, ...result.events],
       released: result.released,
     };
-    const changesNothing =
-      write.updateEvents.length === 0 &&
-      write.instanceEvents.length === 0 &&
-      result.state === entry.state;
+    const changesNothing = write.events.length === 0 && result.state === entry.state;
     if (!changesNothing) await this.write(tx, entry, write);
     tx.onCommit(() => {
       result.keep();
@@ -337,13 +333,16 @@ export class Updater {
     const { stats } = this.options;
     entry.revision = revision;
     entry.state = write.state;
-    const last = write.updateEvents[write.updateEvents.length - 1];
-    if (last !== undefined) entry.lastEventStatus = last.status;
-    for (const event of [...write.updateEvents, ...write.instanceEvents]) {
+    for (const event of write.events) {
       entry.lastModifiedMs = Math.max(entry.lastModifiedMs, event.timestampMs);
+      if (event.kind === 'update') {
+        entry.lastEventStatus = event.status;
+        stats.increment(`update_transition_${event.status}`);
+      } else if (event.message === undefined) {
+        // Notes of the SLA check carry a message and are not transitions (updates.md §2.6).
+        stats.increment(`update_instance_transition_${event.action}`);
+      }
     }
-    for (const event of write.updateEvents) stats.increment(`update_transition_${event.status}`);
-    countInstanceEvents(stats, write.instanceEvents);
     if (isTerminalUpdate(write.state)) this.drop(entry);
     else if (!isRolling(write.state)) {
       entry.denied = false;
@@ -390,13 +389,6 @@ export class Updater {
 
   static isStale(error: unknown): boolean {
     return error instanceof StaleEntryError;
-  }
-}
-
-function countInstanceEvents(stats: Stats, events: readonly InstanceUpdateEvent[]): void {
-  for (const { action, message } of events) {
-    // Notes of the SLA check carry a message and are not transitions (updates.md §2.6).
-    if (message === undefined) stats.increment(`update_instance_transition_${action}`);
   }
 }
 

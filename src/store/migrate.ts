@@ -137,14 +137,22 @@ async function run(
   return results.filter(({ status }) => status === 'Success').map((done) => done.migrationName);
 }
 
+/** Beside what the Migrator makes itself. */
+const BOOKKEEPING = `
+  CREATE TABLE IF NOT EXISTS schema_breaking_migration (
+    name text PRIMARY KEY,
+    reason text NOT NULL
+  );
+  COMMENT ON TABLE schema_breaking_migration IS
+    'Migrations after which releases that do not know them must not run, and why.';
+  COMMENT ON TABLE schema_migration IS 'Migrations run on this database, by file name.';
+  COMMENT ON TABLE schema_migration_lock IS 'Belongs to the migrator; says nothing.';
+`;
+
 async function apply(tx: Kysely<Tables>, file: MigrationFile): Promise<void> {
   // Without parameters pg sends the text as one simple query, which may hold many statements.
   await sql.raw(file.text).execute(tx);
-  await sql`
-    CREATE TABLE IF NOT EXISTS schema_breaking_migration (
-      name text PRIMARY KEY,
-      reason text NOT NULL
-    )`.execute(tx);
+  await sql.raw(BOOKKEEPING).execute(tx);
   if (file.breaking !== undefined) {
     await tx
       .insertInto('schema_breaking_migration')

@@ -6,6 +6,7 @@ import type { Range } from '../core/model/ranges.js';
 import type { ExplicitUpdateStatus, UpdateAction, UpdateStatus } from '../core/model/statuses.js';
 import { UPDATE_ACTIONS } from '../core/model/statuses.js';
 import type {
+  HistoryEvent,
   InstanceConfigGroup,
   InstanceUpdateEvent,
   JobUpdate,
@@ -146,9 +147,8 @@ export async function insertUpdate(
 /** What one tick or verb writes to an update. */
 export interface UpdateWrite {
   readonly state: ExplicitUpdateStatus;
-  /** Oldest first. */
-  readonly updateEvents: readonly UpdateEvent[];
-  readonly instanceEvents: readonly InstanceUpdateEvent[];
+  /** In the order they happened. */
+  readonly events: readonly HistoryEvent[];
   /** Added to the instances let through an autopause barrier. */
   readonly released?: readonly number[];
 }
@@ -162,34 +162,45 @@ export async function writeUpdate(
   updateId: string,
   write: UpdateWrite,
 ): Promise<number> {
-  const { updateEvents, instanceEvents } = write;
-  const last = updateEvents[updateEvents.length - 1];
-  const times = [...updateEvents, ...instanceEvents].map((event) => event.timestampMs);
-  const modified = times.length === 0 ? null : Math.max(...times);
+  const { events } = write;
+  const last = events.reduce<UpdateStatus | null>(
+    (status, event) => (event.kind === 'update' ? event.status : status),
+    null,
+  );
+  const lastMs = events.reduce<number | null>(
+    (at, event) => (event.kind === 'update' ? event.timestampMs : at),
+    null,
+  );
+  const modifiedMs = events.length === 0 ? null : Math.max(...events.map((e) => e.timestampMs));
+  const column = <T>(pick: (event: HistoryEvent) => T): T[] => events.map(pick);
+  const ofUpdate = <T>(pick: (event: Extract<HistoryEvent, { kind: 'update' }>) => T) =>
+    column((event) => (event.kind === 'update' ? (pick(event) ?? null) : null));
   const rows = await tx.run<{ revision: string }>(sql`
-    WITH update_events AS (
-      INSERT INTO job_update_events (update_id, status, happened_at, user_name, message)
-      SELECT ${updateId}, c.status, to_timestamp(c.at / 1000.0), c.user_name, c.message
-        FROM unnest(${updateEvents.map((event) => event.status)}::text[],
-                    ${updateEvents.map((event) => event.timestampMs)}::float8[],
-                    ${updateEvents.map((event) => event.user ?? null)}::text[],
-                    ${updateEvents.map((event) => event.message ?? null)}::text[])
-          WITH ORDINALITY AS c(status, at, user_name, message, ord) ORDER BY c.ord),
+    WITH events AS MATERIALIZED (
+      SELECT nextval('update_history_seq') AS id, c.*
+        FROM (SELECT * FROM unnest(
+          ${column((event) => (event.kind === 'instance' ? event.instanceId : null))}::int[],
+          ${column((event) => (event.kind === 'update' ? event.status : event.action))}::text[],
+          ${column((event) => event.timestampMs)}::float8[],
+          ${ofUpdate((event) => event.user)}::text[],
+          ${column((event) => event.message ?? null)}::text[])
+          WITH ORDINALITY AS u(instance_id, what, at, user_name, message, ord)
+          ORDER BY u.ord) c),
+    update_events AS (
+      INSERT INTO job_update_events (id, update_id, status, happened_at, user_name, message)
+      SELECT e.id, ${updateId}, e.what, to_timestamp(e.at / 1000.0), e.user_name, e.message
+        FROM events e WHERE e.instance_id IS NULL),
     instance_events AS (
-      INSERT INTO job_instance_update_events (update_id, instance_id, action, happened_at, message)
-      SELECT ${updateId}, c.instance_id, c.action, to_timestamp(c.at / 1000.0), c.message
-        FROM unnest(${instanceEvents.map((event) => event.instanceId)}::int[],
-                    ${instanceEvents.map((event) => event.action)}::text[],
-                    ${instanceEvents.map((event) => event.timestampMs)}::float8[],
-                    ${instanceEvents.map((event) => event.message ?? null)}::text[])
-          WITH ORDINALITY AS c(instance_id, action, at, message, ord) ORDER BY c.ord)
+      INSERT INTO job_instance_update_events (id, update_id, instance_id, action, happened_at, message)
+      SELECT e.id, ${updateId}, e.instance_id, e.what, to_timestamp(e.at / 1000.0), e.message
+        FROM events e WHERE e.instance_id IS NOT NULL)
     UPDATE job_updates u
        SET state = ${write.state}, revision = u.revision + 1,
-           last_event_status = coalesce(${last?.status ?? null}, u.last_event_status),
-           last_event_at = coalesce(to_timestamp(${last?.timestampMs ?? null}::float8 / 1000.0),
+           last_event_status = coalesce(${last}, u.last_event_status),
+           last_event_at = coalesce(to_timestamp(${lastMs}::float8 / 1000.0),
                                     u.last_event_at),
            last_modified_at = greatest(u.last_modified_at,
-                                       to_timestamp(${modified}::float8 / 1000.0)),
+                                       to_timestamp(${modifiedMs}::float8 / 1000.0)),
            autopause_released = u.autopause_released || ${write.released ?? []}::int[]
      WHERE u.update_id = ${updateId}
     RETURNING u.revision`);

@@ -58,6 +58,11 @@ export interface InstanceUpdateEvent {
   readonly message?: string;
 }
 
+/** Either kind of event, where the order between them matters. */
+export type HistoryEvent =
+  | ({ readonly kind: 'update' } & UpdateEvent)
+  | ({ readonly kind: 'instance' } & InstanceUpdateEvent);
+
 export interface JobUpdate {
   readonly key: JobUpdateKey;
   readonly user: string;
