@@ -130,8 +130,8 @@ test('kill -9 of the shim leaves the server to the next one', async () => {
     require(${JSON.stringify(join(__dirname, '../../src/store/embedded.ts'))})
       .startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, durable: false })
       .then(({ pid }) => { console.log(pid); setInterval(() => {}, 1000); });`;
-  const hook = join(__dirname, '../support/ts-hook.mjs');
-  const shim = spawn(process.execPath, ['--import', hook, '-e', script], {
+  const hook = join(__dirname, '../support/ts-hook.cjs');
+  const shim = spawn(process.execPath, ['--require', hook, '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // a process group of its own, to be killed as a whole
   });

@@ -1,11 +1,12 @@
+/* eslint-disable @typescript-eslint/no-require-imports -- node --require takes CommonJS only */
 /**
- * Lets a child process of a test run our TypeScript: `node --import <this file> src/….ts`. Jest does the
- * same for the tests themselves.
+ * Lets a process outside Jest run our TypeScript without a build: `node -r <this file> src/….ts`. Jest does
+ * the same for the tests themselves.
  */
-import { existsSync } from 'node:fs';
-import Module from 'node:module';
-import { dirname, resolve } from 'node:path';
-import { transformFileSync } from '@swc/core';
+const { existsSync } = require('node:fs');
+const Module = require('node:module');
+const { dirname, resolve } = require('node:path');
+const { transformFileSync } = require('@swc/core');
 
 const options = {
   jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },

@@ -1,0 +1,1118 @@
+-- Written by npm run db:dump from migrations/; not to be edited.
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: shim_append_only(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF current_setting('aurora_shim.pruning', true) = 'on' THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION '% is append-only; % is not allowed', TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'SHF02', HINT = 'Use shim_prune_tasks() or shim_prune_updates().';
+END $$;
+
+--
+-- Name: FUNCTION shim_append_only(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_append_only() IS 'Keeps the event tables append-only, except inside the pruning functions.';
+
+--
+-- Name: shim_begin_write(bigint, uuid, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  current_epoch bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtext('aurora-shim fence'));
+  SELECT epoch INTO current_epoch FROM scheduler_fence WHERE id = 1;
+  IF current_epoch IS DISTINCT FROM my_epoch THEN
+    RAISE EXCEPTION 'fenced: epoch % is over, the current one is %', my_epoch, current_epoch
+      USING ERRCODE = 'SHF01';
+  END IF;
+  INSERT INTO write_receipts (id) VALUES (receipt);
+  PERFORM set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
+END $$;
+
+--
+-- Name: FUNCTION shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer) IS 'First statement of every write transaction: refuses an old epoch, leaves a receipt, bounds how long the transaction may idle.';
+
+--
+-- Name: shim_clock(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_clock() RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS $$SELECT clock_timestamp()$$;
+
+--
+-- Name: FUNCTION shim_clock(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_clock() IS 'The one clock of column defaults and of ages measured in SQL; tests replace it.';
+
+--
+-- Name: shim_prune_tasks(text[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_prune_tasks(task_ids text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  pruned integer;
+BEGIN
+  PERFORM set_config('aurora_shim.pruning', 'on', true);
+  DELETE FROM tasks WHERE task_id = ANY (task_ids);
+  GET DIAGNOSTICS pruned = ROW_COUNT;
+  PERFORM set_config('aurora_shim.pruning', 'off', true);
+  RETURN pruned;
+END $$;
+
+--
+-- Name: FUNCTION shim_prune_tasks(task_ids text[]); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_prune_tasks(task_ids text[]) IS 'Deletes tasks with their events; the only way to.';
+
+--
+-- Name: shim_prune_updates(text[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_prune_updates(update_ids text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  pruned integer;
+BEGIN
+  PERFORM set_config('aurora_shim.pruning', 'on', true);
+  DELETE FROM job_updates WHERE update_id = ANY (update_ids);
+  GET DIAGNOSTICS pruned = ROW_COUNT;
+  PERFORM set_config('aurora_shim.pruning', 'off', true);
+  RETURN pruned;
+END $$;
+
+--
+-- Name: FUNCTION shim_prune_updates(update_ids text[]); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_prune_updates(update_ids text[]) IS 'Deletes updates with their events; the only way to.';
+
+--
+-- Name: shim_take_over(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_take_over() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  next_epoch bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('aurora-shim fence'));
+  UPDATE scheduler_fence SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch INTO next_epoch;
+  RETURN next_epoch;
+END $$;
+
+--
+-- Name: FUNCTION shim_take_over(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_take_over() IS 'Raises the epoch after all writers of the old one have ended, and returns it.';
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: job_updates; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.job_updates (
+    update_id text NOT NULL,
+    role text NOT NULL,
+    environment text NOT NULL,
+    job_name text NOT NULL,
+    user_name text NOT NULL,
+    state text NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    pulse_timeout_ms integer DEFAULT 0 NOT NULL,
+    settings jsonb NOT NULL,
+    desired_config_hash text,
+    desired_instances jsonb,
+    metadata jsonb DEFAULT '[]'::jsonb NOT NULL,
+    autopause_released integer[] DEFAULT '{}'::integer[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_modified_at timestamp with time zone NOT NULL,
+    last_event_status text NOT NULL,
+    last_event_at timestamp with time zone NOT NULL,
+    CONSTRAINT job_updates_check CHECK (((desired_config_hash IS NULL) = (desired_instances IS NULL))),
+    CONSTRAINT job_updates_pulse_timeout_ms_check CHECK ((pulse_timeout_ms >= 0)),
+    CONSTRAINT job_updates_state_check CHECK ((state = ANY (ARRAY['ROLLING_FORWARD'::text, 'ROLLING_BACK'::text, 'ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text, 'ROLLED_FORWARD'::text, 'ROLLED_BACK'::text, 'ABORTED'::text, 'ERROR'::text, 'FAILED'::text])))
+);
+
+--
+-- Name: TABLE job_updates; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.job_updates IS 'Job updates and their explicit state: what somebody asked for, and nothing else.';
+
+--
+-- Name: COLUMN job_updates.state; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.state IS 'Explicit state. The two AWAITING_PULSE statuses are never stored here: they are what readers see while no heartbeat is fresh.';
+
+--
+-- Name: COLUMN job_updates.revision; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.revision IS 'Raised by every write to this update.';
+
+--
+-- Name: COLUMN job_updates.pulse_timeout_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.pulse_timeout_ms IS 'blockIfNoPulsesAfterMs: without a pulse for this long nothing is done. 0: the update needs no pulses.';
+
+--
+-- Name: COLUMN job_updates.desired_instances; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.desired_instances IS 'Closed ranges of instance ids, [[first, last], ...].';
+
+--
+-- Name: COLUMN job_updates.autopause_released; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.autopause_released IS 'Instances let through an autopause barrier already.';
+
+--
+-- Name: COLUMN job_updates.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.created_at IS 'Time of the first update event.';
+
+--
+-- Name: COLUMN job_updates.last_modified_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.last_modified_at IS 'Time of the newest update or instance event.';
+
+--
+-- Name: COLUMN job_updates.last_event_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.last_event_status IS 'Status of the newest row of job_update_events.';
+
+--
+-- Name: active_updates; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.active_updates AS
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    u.update_id,
+    u.state,
+    u.last_event_status,
+    (u.pulse_timeout_ms > 0) AS coordinated,
+    u.pulse_timeout_ms,
+    u.user_name AS started_by,
+    u.created_at AS started_at,
+    u.last_modified_at,
+    u.metadata
+   FROM public.job_updates u
+  WHERE (u.state = ANY (ARRAY['ROLLING_FORWARD'::text, 'ROLLING_BACK'::text, 'ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text]));
+
+--
+-- Name: VIEW active_updates; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.active_updates IS 'Updates that have not ended. last_event_status tells a block for want of a heartbeat once an action was refused; heartbeats themselves are in no table.';
+
+--
+-- Name: backend_commands; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.backend_commands (
+    id bigint NOT NULL,
+    task_id text NOT NULL,
+    kind text NOT NULL,
+    created_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT backend_commands_kind_check CHECK ((kind = ANY (ARRAY['submit'::text, 'kill'::text])))
+);
+
+--
+-- Name: TABLE backend_commands; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.backend_commands IS 'What the cluster backend must still be told; written with the state change, deleted when the backend has taken it.';
+
+--
+-- Name: backend_commands_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.backend_commands ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.backend_commands_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: update_history_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.update_history_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+--
+-- Name: SEQUENCE update_history_seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON SEQUENCE public.update_history_seq IS 'Numbers update and instance events alike, so that their order among each other is known.';
+
+--
+-- Name: job_update_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.job_update_events (
+    id bigint DEFAULT nextval('public.update_history_seq'::regclass) NOT NULL,
+    update_id text NOT NULL,
+    status text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    user_name text,
+    message text,
+    recorded_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT job_update_events_status_check CHECK ((status = ANY (ARRAY['ROLLING_FORWARD'::text, 'ROLLING_BACK'::text, 'ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text, 'ROLLED_FORWARD'::text, 'ROLLED_BACK'::text, 'ABORTED'::text, 'ERROR'::text, 'FAILED'::text, 'ROLL_FORWARD_AWAITING_PULSE'::text, 'ROLL_BACK_AWAITING_PULSE'::text])))
+);
+
+--
+-- Name: TABLE job_update_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.job_update_events IS 'Status changes of updates, in order of id. Append-only. user_name is set only where somebody asked for the change.';
+
+--
+-- Name: explicit_pauses; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.explicit_pauses AS
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    e.update_id,
+    e.status,
+    e.happened_at AS paused_at,
+    e.user_name AS paused_by,
+    e.message,
+    n.happened_at AS ended_at,
+    n.status AS ended_by_status,
+    n.user_name AS ended_by,
+    (COALESCE(n.happened_at, public.shim_clock()) - e.happened_at) AS lasted
+   FROM ((public.job_update_events e
+     JOIN public.job_updates u USING (update_id))
+     LEFT JOIN LATERAL ( SELECT x.happened_at,
+            x.status,
+            x.user_name
+           FROM public.job_update_events x
+          WHERE ((x.update_id = e.update_id) AND (x.id > e.id))
+          ORDER BY x.id
+         LIMIT 1) n ON (true))
+  WHERE (e.status = ANY (ARRAY['ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text]));
+
+--
+-- Name: VIEW explicit_pauses; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.explicit_pauses IS 'Who paused which update, with which message, and what ended the pause. paused_by is empty for automatic pauses between batches.';
+
+--
+-- Name: heartbeat_blocks; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.heartbeat_blocks AS
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    e.update_id,
+    e.status,
+    e.happened_at AS blocked_at,
+    n.happened_at AS unblocked_at,
+    n.status AS ended_by_status,
+    n.user_name AS ended_by,
+    (COALESCE(n.happened_at, public.shim_clock()) - e.happened_at) AS lasted
+   FROM ((public.job_update_events e
+     JOIN public.job_updates u USING (update_id))
+     LEFT JOIN LATERAL ( SELECT x.happened_at,
+            x.status,
+            x.user_name
+           FROM public.job_update_events x
+          WHERE ((x.update_id = e.update_id) AND (x.id > e.id))
+          ORDER BY x.id
+         LIMIT 1) n ON (true))
+  WHERE (e.status = ANY (ARRAY['ROLL_FORWARD_AWAITING_PULSE'::text, 'ROLL_BACK_AWAITING_PULSE'::text]));
+
+--
+-- Name: VIEW heartbeat_blocks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.heartbeat_blocks IS 'When an update was blocked for want of a heartbeat and for how long: from the first refused action to the event that ended it.';
+
+--
+-- Name: task_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.task_events (
+    id bigint NOT NULL,
+    task_id text NOT NULL,
+    status text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    message text,
+    scheduler text,
+    recorded_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT task_events_status_check CHECK ((status = ANY (ARRAY['THROTTLED'::text, 'PENDING'::text, 'ASSIGNED'::text, 'STARTING'::text, 'RUNNING'::text, 'PREEMPTING'::text, 'RESTARTING'::text, 'DRAINING'::text, 'KILLING'::text, 'PARTITIONED'::text, 'FINISHED'::text, 'FAILED'::text, 'KILLED'::text, 'LOST'::text])))
+);
+
+--
+-- Name: TABLE task_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.task_events IS 'What happened to each task, in order of id. Append-only.';
+
+--
+-- Name: COLUMN task_events.happened_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.happened_at IS 'Wall time of the scheduler when it processed the change; never before an older event of the task.';
+
+--
+-- Name: COLUMN task_events.recorded_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.recorded_at IS 'The same moment on the clock of Postgres; ages are measured by it.';
+
+--
+-- Name: tasks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.tasks (
+    task_id text NOT NULL,
+    role text NOT NULL,
+    environment text NOT NULL,
+    job_name text NOT NULL,
+    instance_id integer NOT NULL,
+    config_hash text NOT NULL,
+    status text NOT NULL,
+    slave_host text,
+    slave_id text,
+    assigned_ports jsonb DEFAULT '{}'::jsonb NOT NULL,
+    failure_count integer DEFAULT 0 NOT NULL,
+    times_partitioned integer DEFAULT 0 NOT NULL,
+    ancestor_id text,
+    created_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    removed_at timestamp with time zone,
+    removed_reason text,
+    CONSTRAINT tasks_instance_id_check CHECK ((instance_id >= 0)),
+    CONSTRAINT tasks_status_check CHECK ((status = ANY (ARRAY['INIT'::text, 'THROTTLED'::text, 'PENDING'::text, 'ASSIGNED'::text, 'STARTING'::text, 'RUNNING'::text, 'PREEMPTING'::text, 'RESTARTING'::text, 'DRAINING'::text, 'KILLING'::text, 'PARTITIONED'::text, 'FINISHED'::text, 'FAILED'::text, 'KILLED'::text, 'LOST'::text])))
+);
+
+--
+-- Name: TABLE tasks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.tasks IS 'One row for each generation of an instance. Rows with removed_at are tombstones of tasks killed before they had a host; the API does not show them.';
+
+--
+-- Name: COLUMN tasks.failure_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.failure_count IS 'Runs that ended FAILED in this chain of generations.';
+
+--
+-- Name: COLUMN tasks.ancestor_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.ancestor_id IS 'Task id of the generation this one replaced; that row may be pruned.';
+
+--
+-- Name: instance_history; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.instance_history AS
+ SELECT t.role,
+    t.environment,
+    t.job_name,
+    t.instance_id,
+    t.task_id,
+    e.happened_at,
+    e.status,
+    e.message,
+    t.slave_host,
+    t.config_hash,
+    t.ancestor_id,
+    t.removed_at,
+    t.removed_reason,
+    e.id AS seq
+   FROM (public.tasks t
+     JOIN public.task_events e USING (task_id));
+
+--
+-- Name: VIEW instance_history; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.instance_history IS 'All generations of all instances with their events; ORDER BY seq. Tombstones of tasks killed while PENDING included.';
+
+--
+-- Name: job_instance_update_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.job_instance_update_events (
+    id bigint DEFAULT nextval('public.update_history_seq'::regclass) NOT NULL,
+    update_id text NOT NULL,
+    instance_id integer NOT NULL,
+    action text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    message text,
+    recorded_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT job_instance_update_events_action_check CHECK ((action = ANY (ARRAY['INSTANCE_UPDATED'::text, 'INSTANCE_ROLLED_BACK'::text, 'INSTANCE_UPDATING'::text, 'INSTANCE_ROLLING_BACK'::text, 'INSTANCE_UPDATE_FAILED'::text, 'INSTANCE_ROLLBACK_FAILED'::text])))
+);
+
+--
+-- Name: TABLE job_instance_update_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.job_instance_update_events IS 'What updates did to instances, in order of id. Append-only.';
+
+--
+-- Name: instance_progress; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.instance_progress AS
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    i.update_id,
+    i.instance_id,
+    (array_agg(i.action ORDER BY i.id DESC))[1] AS last_action,
+    min(i.happened_at) AS first_touched_at,
+    max(i.happened_at) AS last_touched_at,
+    array_agg(i.action ORDER BY i.id) AS actions
+   FROM (public.job_instance_update_events i
+     JOIN public.job_updates u USING (update_id))
+  GROUP BY u.role, u.environment, u.job_name, i.update_id, i.instance_id;
+
+--
+-- Name: VIEW instance_progress; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.instance_progress IS 'How far each touched instance of each update is.';
+
+--
+-- Name: job_update_initial_configs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.job_update_initial_configs (
+    update_id text NOT NULL,
+    config_hash text NOT NULL,
+    instances jsonb NOT NULL
+);
+
+--
+-- Name: TABLE job_update_initial_configs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.job_update_initial_configs IS 'What an update replaces: each old config and the closed ranges of instances that had it.';
+
+--
+-- Name: jobs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.jobs (
+    role text NOT NULL,
+    environment text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL
+);
+
+--
+-- Name: TABLE jobs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.jobs IS 'Every job key that ever had a task or an update.';
+
+--
+-- Name: scheduler_fence; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.scheduler_fence (
+    id smallint NOT NULL,
+    epoch bigint NOT NULL,
+    CONSTRAINT scheduler_fence_id_check CHECK ((id = 1))
+);
+
+--
+-- Name: TABLE scheduler_fence; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.scheduler_fence IS 'One row: the epoch of the scheduler that may write. Raised at each takeover; writes of an older epoch are refused.';
+
+--
+-- Name: schema_breaking_migration; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_breaking_migration (
+    name text NOT NULL,
+    reason text NOT NULL
+);
+
+--
+-- Name: TABLE schema_breaking_migration; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schema_breaking_migration IS 'Migrations after which releases that do not know them must not run, and why.';
+
+--
+-- Name: schema_migration; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_migration (
+    name character varying(255) NOT NULL,
+    "timestamp" character varying(255) NOT NULL
+);
+
+--
+-- Name: TABLE schema_migration; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schema_migration IS 'Migrations run on this database, by file name.';
+
+--
+-- Name: schema_migration_lock; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_migration_lock (
+    id character varying(255) NOT NULL,
+    is_locked integer DEFAULT 0 NOT NULL
+);
+
+--
+-- Name: TABLE schema_migration_lock; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schema_migration_lock IS 'Belongs to the migrator; says nothing.';
+
+--
+-- Name: task_configs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.task_configs (
+    hash text NOT NULL,
+    config jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL
+);
+
+--
+-- Name: TABLE task_configs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.task_configs IS 'Task configurations, each stored once; the same hash means the same configuration.';
+
+--
+-- Name: COLUMN task_configs.hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_configs.hash IS 'SHA-256 of the canonical JSON text.';
+
+--
+-- Name: COLUMN task_configs.config; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_configs.config IS 'Field names of the Thrift struct TaskConfig.';
+
+--
+-- Name: task_events_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.task_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.task_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: update_timeline; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.update_timeline AS
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    e.update_id,
+    e.happened_at,
+    'update'::text AS kind,
+    e.status AS what,
+    NULL::integer AS instance_id,
+    e.user_name,
+    e.message,
+    e.id AS seq
+   FROM (public.job_update_events e
+     JOIN public.job_updates u USING (update_id))
+UNION ALL
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    i.update_id,
+    i.happened_at,
+    'instance'::text AS kind,
+    i.action AS what,
+    i.instance_id,
+    NULL::text AS user_name,
+    i.message,
+    i.id AS seq
+   FROM (public.job_instance_update_events i
+     JOIN public.job_updates u USING (update_id));
+
+--
+-- Name: VIEW update_timeline; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.update_timeline IS 'Everything that happened in updates; ORDER BY seq to read it as a story.';
+
+--
+-- Name: write_receipts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.write_receipts (
+    id uuid NOT NULL,
+    written_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL
+);
+
+--
+-- Name: TABLE write_receipts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.write_receipts IS 'One row for each write transaction of the last minutes: tells whether a COMMIT whose answer was lost took effect.';
+
+--
+-- Name: backend_commands backend_commands_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.backend_commands
+    ADD CONSTRAINT backend_commands_pkey PRIMARY KEY (id);
+
+--
+-- Name: job_instance_update_events job_instance_update_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_instance_update_events
+    ADD CONSTRAINT job_instance_update_events_pkey PRIMARY KEY (id);
+
+--
+-- Name: job_update_events job_update_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_update_events
+    ADD CONSTRAINT job_update_events_pkey PRIMARY KEY (id);
+
+--
+-- Name: job_update_initial_configs job_update_initial_configs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_update_initial_configs
+    ADD CONSTRAINT job_update_initial_configs_pkey PRIMARY KEY (update_id, config_hash);
+
+--
+-- Name: job_updates job_updates_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_updates
+    ADD CONSTRAINT job_updates_pkey PRIMARY KEY (update_id);
+
+--
+-- Name: jobs jobs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (role, environment, name);
+
+--
+-- Name: scheduler_fence scheduler_fence_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.scheduler_fence
+    ADD CONSTRAINT scheduler_fence_pkey PRIMARY KEY (id);
+
+--
+-- Name: schema_breaking_migration schema_breaking_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_breaking_migration
+    ADD CONSTRAINT schema_breaking_migration_pkey PRIMARY KEY (name);
+
+--
+-- Name: schema_migration_lock schema_migration_lock_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_migration_lock
+    ADD CONSTRAINT schema_migration_lock_pkey PRIMARY KEY (id);
+
+--
+-- Name: schema_migration schema_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+
+--
+-- Name: task_configs task_configs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_configs
+    ADD CONSTRAINT task_configs_pkey PRIMARY KEY (hash);
+
+--
+-- Name: task_events task_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_events
+    ADD CONSTRAINT task_events_pkey PRIMARY KEY (id);
+
+--
+-- Name: tasks tasks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_pkey PRIMARY KEY (task_id);
+
+--
+-- Name: write_receipts write_receipts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.write_receipts
+    ADD CONSTRAINT write_receipts_pkey PRIMARY KEY (id);
+
+--
+-- Name: backend_commands_by_task; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX backend_commands_by_task ON public.backend_commands USING btree (task_id);
+
+--
+-- Name: job_instance_update_events_by_update; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX job_instance_update_events_by_update ON public.job_instance_update_events USING btree (update_id, id);
+
+--
+-- Name: job_instance_update_events_once; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX job_instance_update_events_once ON public.job_instance_update_events USING btree (update_id, instance_id, action) WHERE (message IS NULL);
+
+--
+-- Name: INDEX job_instance_update_events_once; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.job_instance_update_events_once IS 'Each action at most once for an instance of an update; rows with a message are notes beside it.';
+
+--
+-- Name: job_update_events_by_update; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX job_update_events_by_update ON public.job_update_events USING btree (update_id, id);
+
+--
+-- Name: job_updates_by_job; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX job_updates_by_job ON public.job_updates USING btree (role, environment, job_name, last_modified_at DESC);
+
+--
+-- Name: job_updates_by_modified; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX job_updates_by_modified ON public.job_updates USING btree (last_modified_at DESC, update_id);
+
+--
+-- Name: job_updates_one_active_per_job; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX job_updates_one_active_per_job ON public.job_updates USING btree (role, environment, job_name) WHERE (state = ANY (ARRAY['ROLLING_FORWARD'::text, 'ROLLING_BACK'::text, 'ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text]));
+
+--
+-- Name: INDEX job_updates_one_active_per_job; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.job_updates_one_active_per_job IS 'A job never has two active updates.';
+
+--
+-- Name: task_events_by_task; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_events_by_task ON public.task_events USING btree (task_id, id);
+
+--
+-- Name: tasks_by_job; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tasks_by_job ON public.tasks USING btree (role, environment, job_name, instance_id);
+
+--
+-- Name: tasks_one_active_per_instance; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX tasks_one_active_per_instance ON public.tasks USING btree (role, environment, job_name, instance_id) WHERE ((removed_at IS NULL) AND (status = ANY (ARRAY['PENDING'::text, 'STARTING'::text, 'RUNNING'::text, 'KILLING'::text, 'ASSIGNED'::text, 'RESTARTING'::text, 'PREEMPTING'::text, 'THROTTLED'::text, 'DRAINING'::text, 'PARTITIONED'::text])));
+
+--
+-- Name: INDEX tasks_one_active_per_instance; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.tasks_one_active_per_instance IS 'An instance never has two active tasks.';
+
+--
+-- Name: write_receipts_written_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX write_receipts_written_at ON public.write_receipts USING btree (written_at);
+
+--
+-- Name: job_instance_update_events append_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.job_instance_update_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
+
+--
+-- Name: job_update_events append_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.job_update_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
+
+--
+-- Name: task_events append_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.task_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
+
+--
+-- Name: job_instance_update_events job_instance_update_events_update_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_instance_update_events
+    ADD CONSTRAINT job_instance_update_events_update_id_fkey FOREIGN KEY (update_id) REFERENCES public.job_updates(update_id) ON DELETE CASCADE;
+
+--
+-- Name: job_update_events job_update_events_update_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_update_events
+    ADD CONSTRAINT job_update_events_update_id_fkey FOREIGN KEY (update_id) REFERENCES public.job_updates(update_id) ON DELETE CASCADE;
+
+--
+-- Name: job_update_initial_configs job_update_initial_configs_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_update_initial_configs
+    ADD CONSTRAINT job_update_initial_configs_config_hash_fkey FOREIGN KEY (config_hash) REFERENCES public.task_configs(hash);
+
+--
+-- Name: job_update_initial_configs job_update_initial_configs_update_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_update_initial_configs
+    ADD CONSTRAINT job_update_initial_configs_update_id_fkey FOREIGN KEY (update_id) REFERENCES public.job_updates(update_id) ON DELETE CASCADE;
+
+--
+-- Name: job_updates job_updates_desired_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_updates
+    ADD CONSTRAINT job_updates_desired_config_hash_fkey FOREIGN KEY (desired_config_hash) REFERENCES public.task_configs(hash);
+
+--
+-- Name: job_updates job_updates_role_environment_job_name_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_updates
+    ADD CONSTRAINT job_updates_role_environment_job_name_fkey FOREIGN KEY (role, environment, job_name) REFERENCES public.jobs(role, environment, name);
+
+--
+-- Name: task_events task_events_task_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_events
+    ADD CONSTRAINT task_events_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(task_id) ON DELETE CASCADE;
+
+--
+-- Name: tasks tasks_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_config_hash_fkey FOREIGN KEY (config_hash) REFERENCES public.task_configs(hash);
+
+--
+-- Name: tasks tasks_role_environment_job_name_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_role_environment_job_name_fkey FOREIGN KEY (role, environment, job_name) REFERENCES public.jobs(role, environment, name);
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA public TO aurora_shim_auditor;
+
+--
+-- Name: TABLE job_updates; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.job_updates TO aurora_shim_auditor;
+
+--
+-- Name: TABLE active_updates; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.active_updates TO aurora_shim_auditor;
+
+--
+-- Name: TABLE backend_commands; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.backend_commands TO aurora_shim_auditor;
+
+--
+-- Name: TABLE job_update_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.job_update_events TO aurora_shim_auditor;
+
+--
+-- Name: TABLE explicit_pauses; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.explicit_pauses TO aurora_shim_auditor;
+
+--
+-- Name: TABLE heartbeat_blocks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.heartbeat_blocks TO aurora_shim_auditor;
+
+--
+-- Name: TABLE task_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.task_events TO aurora_shim_auditor;
+
+--
+-- Name: TABLE tasks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.tasks TO aurora_shim_auditor;
+
+--
+-- Name: TABLE instance_history; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.instance_history TO aurora_shim_auditor;
+
+--
+-- Name: TABLE job_instance_update_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.job_instance_update_events TO aurora_shim_auditor;
+
+--
+-- Name: TABLE instance_progress; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.instance_progress TO aurora_shim_auditor;
+
+--
+-- Name: TABLE job_update_initial_configs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.job_update_initial_configs TO aurora_shim_auditor;
+
+--
+-- Name: TABLE jobs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.jobs TO aurora_shim_auditor;
+
+--
+-- Name: TABLE scheduler_fence; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.scheduler_fence TO aurora_shim_auditor;
+
+--
+-- Name: TABLE schema_breaking_migration; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.schema_breaking_migration TO aurora_shim_auditor;
+
+--
+-- Name: TABLE schema_migration; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.schema_migration TO aurora_shim_auditor;
+
+--
+-- Name: TABLE schema_migration_lock; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.schema_migration_lock TO aurora_shim_auditor;
+
+--
+-- Name: TABLE task_configs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.task_configs TO aurora_shim_auditor;
+
+--
+-- Name: TABLE update_timeline; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.update_timeline TO aurora_shim_auditor;
+
+--
+-- Name: TABLE write_receipts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.write_receipts TO aurora_shim_auditor;
+
+--
+-- Name: DEFAULT PRIVILEGES FOR TABLES; Type: DEFAULT ACL; Schema: public; Owner: -
+--
+
+ALTER DEFAULT PRIVILEGES FOR ROLE aurora IN SCHEMA public GRANT SELECT ON TABLES  TO aurora_shim_auditor;
