@@ -1,7 +1,9 @@
 /** A local backend on a state directory of its own, with everything it starts gone at the end. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { KnownTask, SubmitRequest } from '../../../src/backend/backend.js';
 import { findByHome, killAll, signal } from '../../../src/backend/local/leftovers.js';
 import { LocalBackend } from '../../../src/backend/local/local-backend.js';
@@ -28,6 +30,7 @@ export class LocalWorld {
     private readonly compiled: Compiled,
     private readonly options: Partial<LocalBackendOptions> = {},
   ) {
+    chmodSync(this.stateDir, 0o711);
     this.backend = this.#make();
   }
 
@@ -107,6 +110,17 @@ export class LocalWorld {
 
   log(taskId: string, process: string, name = 'stdout', run = 0): string {
     return this.read(taskId, `.logs/${process}/${run}/${name}`);
+  }
+
+  /** The supervisor's own stdout or stderr, where loggers `console` and `both` write. */
+  own(taskId: string, name: 'stdout' | 'stderr'): string {
+    return readFileSync(this.dir(taskId).file(name), 'utf8');
+  }
+
+  /** Runs a command in the sandbox, from outside, and returns its output. */
+  async exec(taskId: string, command: string): Promise<string> {
+    const cwd = this.dir(taskId).sandbox;
+    return (await promisify(execFile)('/bin/sh', ['-c', command], { cwd })).stdout;
   }
 
   /** Detaches, kills what still runs, removes the directory, and says what was still running. */
