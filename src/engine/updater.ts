@@ -256,7 +256,6 @@ export class Updater {
       const blocked = { kind: 'update', status, timestampMs, message: MSG_GATE_TIMEOUT } as const;
       await this.write(tx, entry, { state: entry.state, events: [blocked] });
     });
-    this.options.log.info({ update: entry.keyText, status }, 'update blocked: no fresh heartbeat');
   }
 
   /** After a lane item: a pulse that came while it ran must not go unnoticed (G7). */
@@ -330,7 +329,7 @@ export class Updater {
   }
 
   private committed(entry: ActiveUpdate, revision: number, write: UpdateWrite): void {
-    const { stats } = this.options;
+    const { stats, log } = this.options;
     entry.revision = revision;
     entry.state = write.state;
     for (const event of write.events) {
@@ -338,6 +337,8 @@ export class Updater {
       if (event.kind === 'update') {
         entry.lastEventStatus = event.status;
         stats.increment(`update_transition_${event.status}`);
+        const { status, user, message } = event;
+        log.info({ update: entry.keyText, status, user, message }, 'update changed');
       } else if (event.message === undefined) {
         // Notes of the SLA check carry a message and are not transitions (updates.md §2.6).
         stats.increment(`update_instance_transition_${event.action}`);
