@@ -8,7 +8,6 @@ import type {
   RollingStatus,
   UpdateStatus,
 } from '../model/statuses.js';
-import { isAwaitingPulse } from '../model/statuses.js';
 
 export const EVENT_TRANSITIONS: Readonly<Record<UpdateStatus, readonly UpdateStatus[]>> = {
   ROLLING_FORWARD: [
@@ -72,9 +71,7 @@ export function explicitSuccessors(from: ExplicitUpdateStatus): ReadonlySet<Expl
   const successors = new Set<ExplicitUpdateStatus>();
   for (const status of Object.keys(EVENT_TRANSITIONS) as UpdateStatus[]) {
     if (explicitStatus(status) !== from) continue;
-    for (const next of EVENT_TRANSITIONS[status]) {
-      if (!(isAwaitingPulse(status) && next === from)) successors.add(explicitStatus(next));
-    }
+    for (const next of EVENT_TRANSITIONS[status]) successors.add(explicitStatus(next));
   }
   successors.delete(from);
   return successors;
