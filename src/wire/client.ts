@@ -52,8 +52,8 @@ export class AuroraClient {
    * @throws ClientError when the server cannot be reached or answers with anything but a reply
    */
   async call(method: string, args: PlainRecord = {}): Promise<ApiResponse> {
-    const seqid = ++this.seqid;
-    const reply = await this.post(this.encode(method, args, seqid));
+    const seqid = this.seqid + 1;
+    const { reply } = await this.exchange(method, args);
     const reader = this.binary ? new BinaryReader(reply) : new JsonReader(reply);
     const header = reader.readMessageBegin();
     if (header.type === MessageType.EXCEPTION)
@@ -67,6 +67,15 @@ export class AuroraClient {
     if (result['success'] === undefined)
       throw new ClientError(`${method} was answered with nothing`);
     return result['success'] as ApiResponse;
+  }
+
+  /** The same call as bytes: what was sent and what came back. */
+  async exchange(
+    method: string,
+    args: PlainRecord = {},
+  ): Promise<{ request: Buffer; reply: Buffer }> {
+    const request = this.encode(method, args, ++this.seqid);
+    return { request, reply: await this.post(request) };
   }
 
   close(): void {
