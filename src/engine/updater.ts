@@ -11,6 +11,7 @@ import type { HistoryEvent } from '../core/model/update.js';
 import type { Verdict } from '../core/update/gate.js';
 import { viewStatus } from '../core/update/gate.js';
 import { MSG_GATE_TIMEOUT } from '../core/update/messages.js';
+import { hasRoom } from '../core/update/one-way-updater.js';
 import { awaitingOf } from '../core/update/status-table.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
@@ -145,6 +146,7 @@ export class Updater {
     if (plan === undefined) return false;
     if (!plan.initial.has(instanceId) && !plan.desiredIds.has(instanceId)) return true;
     if (stepper === undefined || this.verdict(entry) === 'closed') return false;
+    if (hasRoom(stepper.updater)) return false;
     if (status === 'KILLING') return true;
     const target =
       stepper.updater.direction === 'forward'

@@ -210,6 +210,11 @@ function nextGroup(draft: Draft): readonly number[] {
   return base.order.slice(draft.started, draft.started + size);
 }
 
+/** The next input, whatever it is, would start another group (updates.md §3.4, "Consequences"). */
+export function hasRoom(state: UpdaterState): boolean {
+  return nextGroup(new Draft(state)).length > 0;
+}
+
 /** Makes an evaluation's change part of the state. Only after the commit. */
 export function advance(state: UpdaterState, change: UpdaterChange): void {
   state.started = change.started;
