@@ -7,27 +7,38 @@
 import { Client } from 'pg';
 import type { SubmitRequest, BackendState } from '../../src/backend/backend.js';
 import { SimulatedBackend } from '../../src/backend/simulated/simulated-backend.js';
-import type { SimulatedScript } from '../../src/backend/simulated/simulated-cluster.js';
+import type {
+  SimulatedHost,
+  SimulatedScript,
+} from '../../src/backend/simulated/simulated-cluster.js';
 import { SimulatedCluster } from '../../src/backend/simulated/simulated-cluster.js';
 import type { TaskConfig } from '../../src/core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../../src/core/model/keys.js';
 import { jobKeyText } from '../../src/core/model/keys.js';
 import type { UpdateSettings } from '../../src/core/model/update.js';
+import type { Verb } from '../../src/core/update/verbs.js';
 import type { EngineSettings } from '../../src/engine/engine.js';
 import { DEFAULT_ENGINE_SETTINGS, Engine } from '../../src/engine/engine.js';
 import type { StartResult } from '../../src/engine/update-verbs.js';
 import { silentLog } from '../../src/observe/log.js';
 import { Stats } from '../../src/observe/stats.js';
-import { Database } from '../../src/store/database.js';
+import type { DatabaseOptions } from '../../src/store/database.js';
 import type { TestDatabase } from './database.js';
 import { createTestDatabase } from './database.js';
 import { aSettings } from './builders.js';
 import { FakeTime } from './fake-time.js';
+import type { FlakyPostgres } from './flaky-postgres.js';
+import { HookedDatabase } from './hooked-database.js';
 
 export interface WorldOptions {
   /** What workloads do; by default nothing until the test says so. */
   readonly script?: (request: SubmitRequest) => SimulatedScript | undefined;
   readonly settings?: Partial<EngineSettings>;
+  readonly database?: Partial<DatabaseOptions>;
+  /** The scheduler reaches Postgres through this. */
+  readonly through?: FlakyPostgres;
+  /** By default one host with room for everything. */
+  readonly hosts?: readonly SimulatedHost[];
 }
 
 /** Starts nothing and ends nothing by itself. */
@@ -44,7 +55,7 @@ export class World {
   readonly time = new FakeTime();
   readonly stats = new Stats();
   readonly cluster: SimulatedCluster;
-  db!: Database;
+  db!: HookedDatabase;
   backend!: SimulatedBackend;
   engine!: Engine;
   private running = false;
@@ -58,6 +69,7 @@ export class World {
       clock: this.time,
       timers: this.time,
       script: options.script ?? (() => SILENT),
+      ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
     });
   }
 
@@ -87,12 +99,14 @@ export class World {
   // ---------------------------------------------------------------------------------------------- process
 
   async start(): Promise<void> {
-    const { time, stats, cluster } = this;
-    this.db = new Database({
-      url: this.database.url,
+    const { time, stats, cluster, options } = this;
+    const { url } = this.database;
+    this.db = new HookedDatabase({
+      url: options.through?.to(url) ?? url,
       clock: time,
       log: silentLog,
       holder: 'test',
+      ...options.database,
     });
     await this.db.takeOver();
     this.backend = new SimulatedBackend(cluster, { clock: time, timers: time });
@@ -104,7 +118,7 @@ export class World {
       random: () => 0.5,
       stats,
       log: silentLog,
-      settings: { ...DEFAULT_ENGINE_SETTINGS, ...this.options.settings },
+      settings: { ...DEFAULT_ENGINE_SETTINGS, ...options.settings },
     });
     await this.engine.start();
     this.running = true;
@@ -153,6 +167,15 @@ export class World {
     await this.syncClock();
   }
 
+  /** All of it at once, as if nothing had been due in between: for days of which nothing is expected. */
+  async leap(ms: number): Promise<void> {
+    await this.settle();
+    this.time.tick(ms);
+    await this.syncClock();
+    this.time.fireDue();
+    await this.settle();
+  }
+
   private async syncClock(): Promise<void> {
     await this.admin.query('UPDATE test_clock SET at = to_timestamp($1::float8 / 1000)', [
       this.time.wallNow(),
@@ -166,6 +189,44 @@ export class World {
     await this.engine.jobs.create(job, config, instances, () => undefined);
     await this.settle();
     for (let id = 0; id < instances; id++) await this.report(job, id, 'running');
+  }
+
+  /** Adds instances to a job, whatever it has already and whatever is being done to it. */
+  async addInstances(
+    job: JobKey,
+    config: TaskConfig,
+    instanceIds: readonly number[],
+  ): Promise<void> {
+    const { configs, tasks } = this.engine;
+    await this.db.write({}, (tx) =>
+      tasks.insertPending(tx, job, configs.identify(config), instanceIds),
+    );
+    await this.settle();
+  }
+
+  /** Adds instances that have been RUNNING for a minute. */
+  async runningInstances(
+    job: JobKey,
+    config: TaskConfig,
+    instanceIds: readonly number[],
+  ): Promise<void> {
+    await this.addInstances(job, config, instanceIds);
+    for (const id of instanceIds) await this.report(job, id, 'running');
+    await this.leap(60_000);
+  }
+
+  /** instance → `data` of the config of its active task (builders.ts). */
+  async versions(job: JobKey): Promise<Record<number, string>> {
+    const { rows } = await this.admin.query(
+      `SELECT t.instance_id AS id, c.config -> 'executorConfig' ->> 'data' AS data
+         FROM tasks t JOIN task_configs c ON c.hash = t.config_hash
+        WHERE t.role = $1 AND t.environment = $2 AND t.job_name = $3 AND t.removed_at IS NULL
+          AND t.status <> ALL ('{FINISHED,FAILED,KILLED,LOST}') ORDER BY t.instance_id`,
+      [job.role, job.environment, job.name],
+    );
+    return Object.fromEntries(
+      (rows as { id: number; data: string }[]).map((row) => [row.id, row.data]),
+    );
   }
 
   /** The job's newest task of an instance (active first), tombstones left out. */
@@ -244,6 +305,12 @@ export class World {
     return result;
   }
 
+  /** A verb, settled when it returns; `user` is the default of `startUpdate`. */
+  async change(key: JobUpdateKey, verb: Verb, user = 'user', message?: string): Promise<void> {
+    await this.engine.updates.change(key, verb, user, message);
+    await this.settle();
+  }
+
   async pulse(key: JobUpdateKey): Promise<string> {
     const result = await this.engine.updates.pulse(key);
     await this.settle();
@@ -288,6 +355,11 @@ export class World {
       (byInstance[row.instance_id] ??= []).push(text);
     }
     return byInstance;
+  }
+
+  /** A counter of ours, 0 before it first counted. */
+  counter(name: string): number {
+    return Number(this.stats.snapshot()[name] ?? 0);
   }
 
   /** One statement outside the engine: what an operator does with psql. */
