@@ -407,7 +407,9 @@ export class Tasks {
       try {
         listener(change);
       } catch (error) {
-        this.options.stats.increment('job_update_state_change_errors');
+        this.options.stats.increment(
+          change.kind === 'deleted' ? 'job_update_delete_errors' : 'job_update_state_change_errors',
+        );
         this.options.log.error({ err: error, taskId: task.taskId }, 'a task listener failed');
       }
     }
