@@ -26,10 +26,15 @@ export abstract class BoundedReader {
   /** `element`, `following` and `turn` of every collection and struct around this one. */
   private readonly outer: number[] = [];
 
+  /** @param maxValues a request's bound, unless more is expected of whoever sends */
+  constructor(private readonly maxValues: number = MAX_VALUES) {}
+
   /** Called before anything is allocated for these values. */
   protected count(values: number): void {
     this.values += values;
-    if (this.values > MAX_VALUES) throw new ProtocolError(`more than ${MAX_VALUES} values`);
+    if (this.values > this.maxValues) {
+      throw new ProtocolError(`more than ${this.maxValues} values`);
+    }
   }
 
   /** A value of this type comes next. */

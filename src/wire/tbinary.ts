@@ -31,8 +31,11 @@ export class BinaryReader extends BoundedReader implements ProtocolReader {
   private at = 0;
   private readonly field = { ftype: 0, fid: 0 };
 
-  constructor(private readonly bytes: Buffer) {
-    super();
+  constructor(
+    private readonly bytes: Buffer,
+    maxValues?: number,
+  ) {
+    super(maxValues);
   }
 
   readMessageBegin(): MessageHeader {

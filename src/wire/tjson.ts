@@ -51,8 +51,11 @@ export class JsonReader extends BoundedReader implements ProtocolReader {
   private firstField = true;
   private readonly field = { ftype: 0, fid: 0 };
 
-  constructor(private readonly bytes: Buffer) {
-    super();
+  constructor(
+    private readonly bytes: Buffer,
+    maxValues?: number,
+  ) {
+    super(maxValues);
   }
 
   readMessageBegin(): MessageHeader {
@@ -135,6 +138,7 @@ export class JsonReader extends BoundedReader implements ProtocolReader {
     const size = this.int(0x7fffffff);
     this.sized(size, PAIR, this.bytes.length - this.at);
     this.count(size);
+    if (key >= TType.STRUCT) throw new ProtocolError('keys that are no text or number');
     this.sign(COMMA);
     this.sign(OPEN_OBJECT);
     this.element = key;
@@ -254,8 +258,8 @@ export class JsonReader extends BoundedReader implements ProtocolReader {
       digit = bytes[++this.at]! - ZERO;
     }
     const digits = this.at - start;
-    if (digits === 0 || (digits > 1 && bytes[start] === ZERO))
-      throw new ProtocolError('no integer');
+    // Leading zeros are no JSON, but npm's thrift writes -1 as -000000000001, and the reference reads it.
+    if (digits === 0) throw new ProtocolError('no integer');
     if (digits <= EXACT_DIGITS) return negative ? 0 - value : value;
     if (digits > MOST_DIGITS) throw new ProtocolError('a number out of range');
     const exact = BigInt(bytes.toString('latin1', start, this.at)) * (negative ? -1n : 1n);

@@ -69,33 +69,43 @@ const double: Convert = (value, parent, name) =>
 
 const same: Convert = (value) => value;
 
+type Identity = (value: unknown) => string;
+
 /**
- * A text that two values share exactly if they are equal. Records come from one converter, so their members
- * stand in one order; sets inside are sorted.
+ * Gives a text that two values of the type share exactly if they are equal. Records come from one converter,
+ * so their members stand in one order; sets inside are sorted.
  */
-function identity(type: TypeRef, schema: Schema, value: unknown): string {
+function identityOf(type: TypeRef, schema: Schema): Identity {
   switch (type.kind) {
     case 'struct': {
-      const record = value as PlainRecord;
-      const parts = structOf(schema, type.name).fields.map((field) => {
-        const member = record[field.name];
-        return member === undefined ? '' : identity(field.type, schema, member);
-      });
-      return `{${parts.join(',')}}`;
+      const fields = structOf(schema, type.name).fields.map((field) => ({
+        name: field.name,
+        identity: identityOf(field.type, schema),
+      }));
+      return (value) => {
+        let text = '{';
+        for (const { name, identity } of fields) {
+          const member = (value as PlainRecord)[name];
+          text += member === undefined ? ',' : `${identity(member)},`;
+        }
+        return `${text}}`;
+      };
     }
     case 'list':
     case 'set': {
-      const parts = (value as readonly unknown[]).map((item) =>
-        identity(type.element, schema, item),
-      );
-      return `[${(type.kind === 'set' ? parts.sort() : parts).join(',')}]`;
+      const identity = identityOf(type.element, schema);
+      const isSet = type.kind === 'set';
+      return (value) => {
+        const parts = (value as readonly unknown[]).map(identity);
+        return `[${(isSet ? parts.sort() : parts).join()}]`;
+      };
     }
     case 'map':
-      return JSON.stringify(Object.entries(value as PlainRecord).sort());
+      return (value) => JSON.stringify(Object.entries(value as PlainRecord).sort());
     case 'string':
-      return JSON.stringify(value);
+      return JSON.stringify;
     default:
-      return String(value);
+      return String;
   }
 }
 
@@ -150,17 +160,19 @@ class Converters implements ToCore {
 
   private items(type: TypeRef, isSet: boolean): Convert {
     const convert = this.element(type);
+    // Strings, numbers and names of enum members are their own identity; there are no sets of collections.
+    const identity: (value: unknown) => unknown =
+      type.kind === 'struct' ? identityOf(type, this.schema) : (item) => item;
     return (value, parent, name) => {
       const here = { parent, name };
+      const source = value as readonly unknown[];
       const items: unknown[] = [];
-      // Elements of strings, numbers and names are their own identity.
-      const seen = isSet && (value as unknown[]).length > 1 ? new Set<unknown>() : undefined;
-      for (const [index, raw] of (value as unknown[]).entries()) {
-        const item = convert(raw, here, index);
+      const seen = isSet && source.length > 1 ? new Set<unknown>() : undefined;
+      for (let index = 0; index < source.length; index++) {
+        const item = convert(source[index], here, index);
         if (seen !== undefined) {
-          const key = typeof item === 'object' ? identity(type, this.schema, item) : item;
-          if (seen.has(key)) continue;
-          seen.add(key);
+          const known = seen.size;
+          if (seen.add(identity(item)).size === known) continue;
         }
         items.push(item);
       }
