@@ -119,7 +119,7 @@ export function send(
   method = 'POST',
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const length = ['Content-Length', String(Buffer.byteLength(body))];
+    const length = ['Host', '127.0.0.1', 'Content-Length', String(Buffer.byteLength(body))];
     const req = request(
       { port, host: '127.0.0.1', path: '/api', method, headers: [...headers, ...length] },
       (res) => {
