@@ -114,8 +114,8 @@ async function copyTree(
   const temporary = `${target}.${randomBytes(6).toString('hex')}`;
   try {
     await cp(native, join(temporary, 'native'), { recursive: true, verbatimSymlinks: true });
+    await openForAll(temporary); // first: the original may be read-only, and so its copy
     await repairSymlinks(join(temporary, 'native'));
-    await openForAll(temporary);
     if (await isGood()) return;
     await rm(target, { recursive: true, force: true });
     await rename(temporary, target);
