@@ -6,7 +6,7 @@
  * resume, abort, rollback), `core/update/tick.ts` (the decision).
  */
 import type { ExplicitUpdateStatus, RollingStatus, UpdateStatus } from '../core/model/statuses.js';
-import { isRolling, isTerminalUpdate } from '../core/model/statuses.js';
+import { TERMINAL_STATES, isRolling, isTerminalUpdate } from '../core/model/statuses.js';
 import type { HistoryEvent } from '../core/model/update.js';
 import type { Verdict } from '../core/update/gate.js';
 import { viewStatus } from '../core/update/gate.js';
@@ -127,6 +127,8 @@ export class Updater {
     if (entry === undefined || !isRolling(entry.state)) return;
     const { task } = change;
     if (change.kind === 'deleted') {
+      // History that is pruned says nothing about its instance.
+      if (TERMINAL_STATES.has(task.status)) return;
       void this.enqueueTick(entry, { kind: 'deleted', instanceId: task.instanceId });
       return;
     }
