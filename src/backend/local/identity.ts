@@ -6,20 +6,13 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { readStat } from './leftovers.js';
 
 export interface ProcessIdentity {
   readonly pid: number;
   /** In the kernel's own terms; compared, never computed with. */
   readonly startTime: string;
   readonly bootId: string;
-}
-
-/** The fields of /proc/<pid>/stat that matter here. */
-export interface ProcessStat {
-  /** `R`, `S`, `Z` … */
-  readonly state: string;
-  readonly session: number;
-  readonly startTime: string;
 }
 
 const isLinux = process.platform === 'linux';
@@ -35,26 +28,13 @@ export function bootId(): string {
   return knownBootId;
 }
 
-/** Undefined when there is no such process, or not on Linux. */
-export function statOf(pid: number): ProcessStat | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return undefined;
-  }
-  // The command name, in parentheses, may hold anything; the fields follow the last one.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, , , session] = fields;
-  return { state: state ?? '?', session: Number(session), startTime: fields[19] ?? '?' };
-}
-
 /** Undefined when no such process lives; one that waits to be reaped does not live. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   if (isLinux) {
-    const stat = statOf(pid);
-    if (stat === undefined || isDead(stat.state)) return undefined;
-    return { pid, startTime: stat.startTime, bootId: bootId() };
+    const startTime = readStat(pid)?.startTime;
+    return startTime === undefined
+      ? undefined
+      : { pid, startTime: String(startTime), bootId: bootId() };
   }
   const startTime = output('ps', '-o', 'lstart=', '-p', String(pid));
   return startTime === undefined ? undefined : { pid, startTime, bootId: bootId() };
@@ -65,10 +45,6 @@ export function isAlive(identity: ProcessIdentity, seenBefore = false): boolean 
   if (identity.bootId !== bootId() || !exists(identity.pid)) return false;
   if (seenBefore && !isLinux) return true;
   return identityOf(identity.pid)?.startTime === identity.startTime;
-}
-
-export function isDead(state: string): boolean {
-  return state === 'Z' || state === 'X';
 }
 
 function exists(pid: number): boolean {

@@ -5,10 +5,9 @@
  * Not built yet, and therefore refused: see refusals.ts. Resource limits are not enforced: what a task asked
  * for counts in placement only.
  */
-import { chmodSync, existsSync, mkdirSync, watch, type FSWatcher } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SLAVE_ASSIGNED_STATES, type ScheduleStatus } from '../../core/model/statuses.js';
-import type { TimerHandle } from '../../time.js';
 import type {
   BackendSink,
   ClusterBackend,
@@ -17,6 +16,7 @@ import type {
   SubmitRequest,
 } from '../backend.js';
 import { EventDelivery } from '../supervised.js';
+import { Attention } from './attention.js';
 import { hostEvent, machineResources } from './host.js';
 import { bootId, isAlive } from './identity.js';
 import { signal } from './leftovers.js';
@@ -26,9 +26,6 @@ import type { StateEntry } from './task-dir.js';
 import { TaskIndex, type TaskEntry } from './task-index.js';
 import { prepareTask } from './prepare.js';
 
-/** Entries looked at in one go, so that the poll of thousands of tasks does not stop everything else. */
-const POLL_SLICE = 50;
-
 export class LocalBackend implements ClusterBackend {
   readonly kind = 'local';
   readonly placement = 'core';
@@ -36,8 +33,7 @@ export class LocalBackend implements ClusterBackend {
   readonly #index: TaskIndex;
   readonly #submitting = new Map<string, Promise<void>>();
   #delivery: EventDelivery | undefined;
-  #watcher: FSWatcher | undefined;
-  #pollTimer: TimerHandle | undefined;
+  #attention: Attention<TaskEntry> | undefined;
   #pruning: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -52,7 +48,14 @@ export class LocalBackend implements ClusterBackend {
       throw new Error(`no supervisor at ${supervisorPath}: build it`);
     this.#makeDirs();
     this.#delivery = new EventDelivery(sink, { timers, log, firstRetryMs, maxRetryMs });
-    this.#watch(join(stateDir, 'news'));
+    this.#attention = new Attention(join(stateDir, 'news'), this.#settings, {
+      news: (hash) => {
+        const entry = this.#index.byHash(hash);
+        if (entry !== undefined) this.#guarded(entry);
+      },
+      live: () => this.#index.live(),
+      look: (entry) => this.#guarded(entry),
+    });
     await this.#index.load();
     const answered = known.flatMap((task) => this.#adopt(task));
     const ids = new Set(known.map(({ taskId }) => taskId));
@@ -62,7 +65,7 @@ export class LocalBackend implements ClusterBackend {
     await Promise.all(answered);
     await this.#delivery.host(this.#hostEvent());
     this.#prune();
-    this.#pollSoon();
+    this.#attention.poll();
   }
 
   submit(request: SubmitRequest): Promise<void> {
@@ -112,8 +115,7 @@ export class LocalBackend implements ClusterBackend {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#watcher?.close();
-    this.#pollTimer?.cancel();
+    this.#attention?.stop();
     this.#delivery?.stop();
     await Promise.allSettled([...this.#submitting.values(), this.#pruning]);
   }
@@ -288,42 +290,12 @@ export class LocalBackend implements ClusterBackend {
 
   // Background.
 
-  #watch(path: string): void {
-    try {
-      this.#watcher = watch(path, { persistent: false }, (_kind, name) => {
-        const entry = name === null ? undefined : this.#index.byHash(name);
-        if (entry !== undefined) this.#guarded(entry);
-      });
-      this.#watcher.on('error', (error) => this.#cannotWatch(error));
-    } catch (error) {
-      this.#cannotWatch(error);
-    }
-  }
-
-  #cannotWatch(error: unknown): void {
-    this.#settings.log.warn({ err: error }, 'cannot watch for news, polling only');
-  }
-
   #guarded(entry: TaskEntry): void {
     try {
       this.#look(entry);
     } catch (error) {
       this.#settings.log.error({ err: error, taskId: entry.taskId }, 'cannot look at a task');
     }
-  }
-
-  #pollSoon(): void {
-    if (this.#stopped) return;
-    this.#pollTimer = this.#settings.timers.set(this.#settings.pollMs, () => void this.#poll());
-  }
-
-  async #poll(): Promise<void> {
-    for (const [at, entry] of this.#index.live().entries()) {
-      if (this.#stopped) return;
-      this.#guarded(entry);
-      if (at % POLL_SLICE === POLL_SLICE - 1) await new Promise((go) => setImmediate(go));
-    }
-    this.#pollSoon();
   }
 
   #prune(): void {

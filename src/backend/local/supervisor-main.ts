@@ -5,7 +5,7 @@
  * then reports `lost`, thermos.md §2.8).
  */
 import { identityOf } from './identity.js';
-import { Supervisor } from './supervisor.js';
+import { KILL_MESSAGE, Supervisor } from './supervisor.js';
 import { TaskDir } from './task-dir.js';
 
 /** Between SIGTERM and SIGKILL when nobody said (thermos.md §2.4). */
@@ -25,19 +25,20 @@ async function main(): Promise<void> {
     const kill = dir.readKill();
     // Without a request of ours it is the machine, or a person, that ends the supervisor.
     if (kill === undefined) supervisor.stop('Supervisor shut down.', DEFAULT_GRACE_SECS);
-    else supervisor.stop('Instructed to kill task.', kill.graceSecs);
+    else supervisor.stop(KILL_MESSAGE, kill.graceSecs);
   };
   // Before the claim: whoever reads it may signal at once.
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => {});
-  process.on('uncaughtException', (error) => {
+  const fail = (error: unknown): void => {
     console.error(error);
     supervisor.abandon();
     process.exit(101);
-  });
+  };
+  process.on('uncaughtException', fail);
   if (!dir.claim(self)) return;
-  await supervisor.run();
+  await supervisor.run().catch(fail);
 }
 
 main().then(

@@ -3,6 +3,7 @@
  * what happens to it, and it lives in a process of its own, so that the shim may come and go.
  */
 import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import {
   Planner,
   type PlannerAction,
@@ -11,16 +12,18 @@ import {
 } from '../../core/thermos/planner.js';
 import { identityOf } from './identity.js';
 import { launch, type Ending, type Launched } from './launch.js';
-import { findByHome, findBySession, killAll, signal, type Leftover } from './leftovers.js';
+import { killAll, processesOf, processTable, signal, type Leftover } from './leftovers.js';
 import { askToEnd } from './lifecycle.js';
-import { constants } from 'node:os';
-import type { StateEntry, TaskDir, TaskSpec } from './task-dir.js';
+import type { RunEntry, StateEntry, TaskDir, TaskSpec } from './task-dir.js';
 
 interface LiveRun extends Launched {
   readonly pid: number;
   readonly process: string;
   readonly run: number;
 }
+
+/** What the end status of a task says that was killed on request (tasks.md §2). */
+export const KILL_MESSAGE = 'Instructed to kill task.';
 
 /** How long a supervisor that has nothing else to do waits for SIGKILL to have its effect. */
 const LAST_WAIT_MS = 5000;
@@ -35,10 +38,16 @@ export class Supervisor {
   #driving = false;
   #timer: NodeJS.Timeout | undefined;
   #stopMessage: string | undefined;
-  #finish: (state: StateEntry) => void = () => {};
+  /** No process of the task lives, as of a look that found none; nothing that can fork is left then. */
+  #isEmpty = false;
+  /** Orphans that have had their SIGTERM. */
+  readonly #terminated = new Set<number>();
+  #begun = false;
+  #finish!: (state: StateEntry) => void;
+  readonly #finished = new Promise<StateEntry>((resolve) => (this.#finish = resolve));
   /** The task's own end, not yet that of the supervisor. */
-  readonly #planEnded: Promise<void>;
-  #planDone: () => void = () => {};
+  #planDone!: () => void;
+  readonly #planEnded = new Promise<void>((resolve) => (this.#planDone = resolve));
 
   constructor(
     private readonly dir: TaskDir,
@@ -46,34 +55,32 @@ export class Supervisor {
   ) {
     this.#planner = new Planner(spec.plan, spec.maxRuns);
     this.#state = this.#planner.initial();
-    this.#planEnded = new Promise((resolve) => (this.#planDone = resolve));
   }
 
   /** Resolves when the task has ended and its end status is on disk. */
   async run(): Promise<void> {
-    this.#say({ state: 'starting' });
+    await this.#record({ state: 'starting', atMs: Date.now() });
     const refused = this.#prepare();
     if (refused !== undefined) {
       await this.#record(refused);
       return;
     }
-    const finished = new Promise<StateEntry>((resolve) => (this.#finish = resolve));
+    this.#begun = true;
     this.#drive({ type: 'begin', now: now() });
     // Without a health check a task runs as soon as its processes were started (thermos.md §3.1).
     if (this.#state.stage !== 'done') {
-      this.#say({
-        state: 'running',
-        message: 'No health-check defined, task is assumed healthy.',
-      });
+      await this.#record(
+        this.#entry('running', 'No health-check defined, task is assumed healthy.'),
+      );
     }
-    const end = await finished;
-    await this.#record(end);
+    await this.#record(await this.#finished);
   }
 
   /** Begins the kill path (thermos.md §2.4); what comes after the first call is ignored. */
   stop(message: string, graceSecs: number): void {
     if (this.#stopMessage !== undefined) return;
     this.#stopMessage = message;
+    if (!this.#begun) return;
     const deadline = now() + this.spec.stopTimeoutSecs * 1000;
     const kill = (): void => {
       const graceMs = Math.max(0, Math.min(graceSecs * 1000, deadline - now()));
@@ -95,8 +102,8 @@ export class Supervisor {
 
   /** The sandbox; an end state when the task must not start. */
   #prepare(): StateEntry | undefined {
-    const kill = this.dir.readKill();
-    if (kill !== undefined) return this.#entry('killed', 'Instructed to kill task.');
+    if (this.#stopMessage !== undefined) return this.#entry('killed', this.#stopMessage);
+    if (this.dir.readKill() !== undefined) return this.#entry('killed', KILL_MESSAGE);
     try {
       const { become } = this.spec.user;
       for (const [path, mode] of [
@@ -122,8 +129,8 @@ export class Supervisor {
     if (this.#driving) return;
     this.#driving = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const cleaning = this.#state.stage === 'cleaning' && this.#live.size === 0;
-      const orphans = cleaning ? this.#orphans().length : 0;
+      const isWaiting = this.#state.stage === 'cleaning' && this.#live.size === 0;
+      const orphans = isWaiting ? this.#terminateOrphans() : 0;
       const { state, actions } = this.#planner.step(this.#state, { ...next, orphans });
       this.#state = state;
       for (const action of actions) this.#act(action);
@@ -148,7 +155,7 @@ export class Supervisor {
         return;
       case 'terminate':
         for (const run of this.#live.values()) signal(run.pid, 'SIGTERM');
-        for (const { pid } of this.#orphans()) signal(pid, 'SIGTERM');
+        this.#terminateOrphans();
         this.#queue.push({ type: 'tick', now: now() });
         return;
       case 'annihilate':
@@ -165,10 +172,11 @@ export class Supervisor {
     if (plan === undefined) throw new Error(`no process ${name}`);
     const run = this.#runs.get(name) ?? 0;
     this.#runs.set(name, run + 1);
+    this.#isEmpty = false;
     const launched = launch(plan, run, this.spec, this.dir.sandbox);
     const { pid } = launched;
     const startTime = pid === undefined ? undefined : identityOf(pid)?.startTime;
-    this.dir.addRun({
+    this.#note({
       type: 'start',
       process: name,
       run,
@@ -186,11 +194,11 @@ export class Supervisor {
     if (pid !== undefined) {
       // Background children die with their process (thermos.md §2.3, end of each run).
       signal(-pid, 'SIGKILL');
-      killAll(() => findBySession(pid));
+      this.#live.delete(name);
+      killAll(() => this.#look().filter(({ session }) => session === pid));
     }
-    this.#live.delete(name);
     const result = resultOf(ending);
-    this.dir.addRun({
+    this.#note({
       type: 'end',
       process: name,
       run,
@@ -202,15 +210,32 @@ export class Supervisor {
     this.#drive({ type: 'ended', process: name, outcome, now: now() });
   }
 
-  /** What belongs to this task and to none of its live runs; those die with their run. */
-  #orphans(): Leftover[] {
+  /** All processes of the task. */
+  #look(): Leftover[] {
+    if (this.#isEmpty) return [];
+    const found = processesOf(processTable(), process.pid, this.dir.sandbox);
+    this.#isEmpty = found.length === 0 && this.#live.size === 0;
+    return found;
+  }
+
+  /**
+   * One SIGTERM for each process that belongs to the task and to the session of no live run; returns how many
+   * there are. What is in such a session ends with its run.
+   */
+  #terminateOrphans(): number {
     const sessions = new Set([...this.#live.values()].map(({ pid }) => pid));
-    return findByHome(this.dir.sandbox).filter(({ session }) => !sessions.has(session));
+    const orphans = this.#look().filter(({ session }) => !sessions.has(session));
+    for (const { pid } of orphans) {
+      if (this.#terminated.has(pid)) continue;
+      this.#terminated.add(pid);
+      signal(pid, 'SIGTERM');
+    }
+    return orphans.length;
   }
 
   #annihilate(): void {
     for (const { pid } of this.#live.values()) signal(-pid, 'SIGKILL');
-    killAll(() => findByHome(this.dir.sandbox));
+    killAll(() => this.#look());
   }
 
   /** Until the killed runs are recorded and their last output is written. */
@@ -234,11 +259,16 @@ export class Supervisor {
     return { state, message, atMs: Date.now() };
   }
 
-  #say(entry: Omit<StateEntry, 'atMs'>): void {
-    this.dir.addState({ ...entry, atMs: Date.now() });
+  /** The run log helps to clean up after a crash and to find out what happened; no task fails for lack of it. */
+  #note(entry: RunEntry): void {
+    try {
+      this.dir.addRun(entry);
+    } catch (error) {
+      console.error(error);
+    }
   }
 
-  /** Writes the end status; a full disk is waited for, because this record is all there will ever be. */
+  /** Writes a status; a full disk is waited for, because this record is all there will ever be. */
   async #record(entry: StateEntry): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
