@@ -15,6 +15,8 @@ import {
 const [QUOTE, COMMA, MINUS, COLON, BACKSLASH] = [0x22, 0x2c, 0x2d, 0x3a, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 const [ZERO, NINE] = [0x30, 0x39];
+const FIRST_PRINTABLE = 0x20;
+const CONTROL = /[\u0000-\u001f]/g;
 
 /** Type names as three bytes in one number, the closing quote included for the short ones. */
 const TYPE_NAMES: ReadonlyMap<number, number> = new Map(
@@ -267,27 +269,32 @@ export class JsonReader extends BoundedReader implements ProtocolReader {
     return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
   }
 
+  /**
+   * Control characters as they are stand for themselves: they are no JSON, but Apache's Python and npm's
+   * thrift write them so, and the reference reads them.
+   */
   private string(): string {
     this.sign(QUOTE);
     const { bytes } = this;
     const start = this.at;
     let at = start;
     let escaped = false;
+    let control = false;
     let ascii = 0;
     for (;;) {
       const byte = bytes[at];
       if (byte === QUOTE) break;
       if (byte === undefined) throw new ProtocolError('the body ends too early');
-      if (byte < 0x20) throw new ProtocolError('a control character in a string');
+      if (byte < FIRST_PRINTABLE) control = true;
       if (byte === BACKSLASH) {
         escaped = true;
-        at++;
+        if (bytes[++at]! < FIRST_PRINTABLE) throw new ProtocolError('a broken escape');
       }
       ascii |= byte;
       at++;
     }
     this.at = at + 1;
-    if (escaped) return unescape(bytes.toString('utf8', start - 1, at + 1));
+    if (escaped) return unescape(bytes.toString('utf8', start - 1, at + 1), control);
     return bytes.toString(ascii < 0x80 ? 'latin1' : 'utf8', start, at);
   }
 
@@ -334,10 +341,15 @@ function isNumberByte(byte: number | undefined): boolean {
   return (byte >= ZERO && byte <= NINE) || NUMBER_SIGNS.has(byte);
 }
 
-function unescape(quoted: string): string {
+function unescape(quoted: string, control: boolean): string {
+  const text = control ? quoted.replace(CONTROL, escapeControl) : quoted;
   try {
-    return JSON.parse(quoted) as string;
+    return JSON.parse(text) as string;
   } catch {
     throw new ProtocolError('a broken escape');
   }
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

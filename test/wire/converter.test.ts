@@ -159,6 +159,16 @@ describe('on the way in', () => {
     });
   });
 
+  test('control characters are read as they are, as Apache’s Python and npm’s thrift write them', async () => {
+    expect(await args('killTasks', '"6":{"str":"\u001b[31m\n\t"}')).toEqual({
+      message: '\u001b[31m\n\t',
+    });
+    expect(await args('killTasks', '"6":{"str":"\u001b\\u0041\\"\u00fc\u0001"}')).toEqual({
+      message: '\u001bA"\u00fc\u0001',
+    });
+    expect(await args('killTasks', '"6":{"str":"\u0000"}')).toMatchObject({ code: 0 });
+  });
+
   test('an i64 beyond 2^53 is refused by name, at the bound it is exact', async () => {
     const ram = (value: string) =>
       args('setQuota', `"2":{"rec":{"4":{"set":["rec",1,{"2":{"i64":${value}}}]}}}`);

@@ -50,17 +50,20 @@ const PIECES = [
   '\u2028',
   '\u007f',
   'x'.repeat(40),
+  '\n',
+  '\t',
+  '\r',
+  '\b',
+  '\u0001',
+  '\u001b',
 ];
-const CONTROLS = ['\n', '\t', '\r', '\b', '\u0001', '\u001b'];
 
 export class RandomRecords {
   private readonly random: () => number;
 
-  /** @param controls whether strings may hold control characters, which some libraries write as they are */
   constructor(
     private readonly schema: Schema,
     seed: number,
-    private readonly controls = true,
   ) {
     this.random = seeded(seed);
   }
@@ -132,8 +135,7 @@ export class RandomRecords {
   }
 
   private text(): string {
-    const pieces = this.controls ? [...PIECES, ...CONTROLS] : PIECES;
-    return Array.from({ length: this.int(8) }, () => this.pick(pieces)).join('');
+    return Array.from({ length: this.int(8) }, () => this.pick(PIECES)).join('');
   }
 
   private int(below: number): number {
