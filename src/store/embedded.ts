@@ -128,7 +128,6 @@ async function checkMajor(paths: ClusterPaths, binaries: Binaries): Promise<void
   if (Number(text) === binaries.major) return;
   throw new Error(
     `The cluster in ${paths.root} was made by Postgres ${text}, but the installed programs are of ` +
-      `version ${binaries.major}. Move the data over with pg_dump and psql (or pg_upgrade): ` +
-      'docs/operations.md.',
+      `version ${binaries.major}. Move the data over with pg_dump and psql, or with pg_upgrade.`,
   );
 }
