@@ -141,6 +141,16 @@ describe('a supervisor that is gone', () => {
     expect(world.sink.states('t')).toEqual(['lost']);
   });
 
+  test('THERMOS-044 a state that cannot be read: lost', async () => {
+    const { supervisor } = await running();
+    await world.backend.stop();
+    process.kill(supervisor, 'SIGKILL');
+    await until('it is gone', () => !lives(supervisor));
+    writeFileSync(world.dir('t').file('state.json'), '');
+    await world.restart([known('t', 'RUNNING')]);
+    expect(world.sink.states('t')).toEqual(['lost']);
+  });
+
   test('rule 14: gone under the eyes of a driver that did not start it: lost', async () => {
     const { supervisor, main } = await running();
     await world.restart([known('t', 'RUNNING')]);

@@ -78,14 +78,10 @@ export function settingsOf(options: LocalBackendOptions): LocalSettings {
   };
 }
 
-/** In a build it lies beside this file; where the shim itself runs from TypeScript, so can its supervisors. */
+/** In a build it lies beside this file; TypeScript that runs unbuilt (tests) takes the last build's. */
 function defaultSupervisor(): string {
   const beside = join(__dirname, 'supervisor-main.js');
-  const runsTypeScript = process.execArgv.some((argument) => argument.startsWith('--import'));
-  const choices = [
-    beside,
-    ...(runsTypeScript ? [join(__dirname, 'supervisor-main.ts')] : []),
-    join(__dirname, '../../../dist/src/backend/local/supervisor-main.js'),
-  ];
-  return choices.find((path) => existsSync(path)) ?? beside;
+  return existsSync(beside)
+    ? beside
+    : join(__dirname, '../../../dist/src/backend/local/supervisor-main.js');
 }

@@ -23,9 +23,7 @@ export function startSupervisor(
   const output = ['stdout', 'stderr'].map((name) => openSync(dir.file(name), 'a', 0o600));
   try {
     const stateDir = dirname(dirname(dir.path));
-    const { supervisorPath } = settings;
-    const nodeArgs = supervisorPath.endsWith('.ts') ? process.execArgv : [];
-    const child = spawn(process.execPath, [...nodeArgs, supervisorPath, stateDir, dir.hash], {
+    const child = spawn(process.execPath, [settings.supervisorPath, stateDir, dir.hash], {
       cwd: dir.path,
       detached: true,
       stdio: ['ignore', ...output],

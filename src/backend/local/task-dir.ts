@@ -236,7 +236,12 @@ function readText(path: string): string | undefined {
   }
 }
 
+/** A file that a power failure left empty or torn counts as absent: its task did not survive either. */
 function readJson<T>(path: string): T | undefined {
   const text = readText(path);
-  return text === undefined ? undefined : (JSON.parse(text) as T);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  } catch {
+    return undefined;
+  }
 }
