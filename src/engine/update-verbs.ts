@@ -323,7 +323,7 @@ export class UpdateVerbs {
   }
 }
 
-/** What a job has, against what it is to have; shared with getJobUpdateDiff. */
+/** What a job has, against what it is to have. */
 export async function diffJob(
   queries: Queries,
   configs: ConfigStore,

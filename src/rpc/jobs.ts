@@ -33,10 +33,7 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       // gorealis takes any detail for "nothing was killed", so there is one only then.
       return killed > 0
         ? ok()
-        : ok(
-            undefined,
-            `No tasks to kill: none of those asked for is active in ${jobKeyText(job)}.`,
-          );
+        : ok(undefined, `Nothing to kill in ${jobKeyText(job)}.`);
     },
   };
 }

@@ -88,7 +88,10 @@ const OVER_NOW = Promise.resolve(OVER);
 /** No SQL, no lane and next to no garbage for an update in the registry (G4, design D7). */
 function pulseMethod({ engine, settings }: RpcDeps): RpcMethod {
   /** The update is not in the registry: finished, unknown, or known to the store alone. */
-  async function late(key: JobUpdateKey, answer: PulseResult | Promise<PulseResult>) {
+  async function late(
+    key: JobUpdateKey,
+    answer: PulseResult | Promise<PulseResult>,
+  ): Promise<Outcome> {
     const result = await answer;
     if (result === 'OK') return ALIVE;
     return result === 'FINISHED' || settings.unknownPulseResponse === 'FINISHED'
