@@ -113,14 +113,20 @@ async function prepareDataDir(wanted: string, account: Account | null): Promise<
   );
 }
 
+/** The folder must be this user's, the data in it the server's: see account.ts for who that is. */
 async function checkOwnership(paths: ClusterPaths, account: Account | null): Promise<void> {
-  const { uid } = await stat(paths.data);
-  const ours = account?.uid ?? process.geteuid?.();
-  if (uid === ours) return;
-  throw new Error(
-    `The cluster in ${paths.root} belongs to uid ${uid}, this start would run it as uid ${ours}. ` +
-      'Start aurora-shim as the user who made it, or choose another --data_dir.',
-  );
+  const me = process.geteuid?.();
+  for (const [path, expected] of [
+    [paths.root, me],
+    [paths.data, account?.uid ?? me],
+  ] as const) {
+    const { uid } = await stat(path);
+    if (uid === expected) continue;
+    throw new Error(
+      `${path} belongs to uid ${uid}, but should to uid ${expected}. ` +
+        'Start aurora-shim as the user who made the cluster, or choose another --data_dir.',
+    );
+  }
 }
 
 async function checkMajor(paths: ClusterPaths, binaries: Binaries): Promise<void> {

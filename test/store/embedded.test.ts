@@ -225,6 +225,12 @@ describe('refusals say what to do', () => {
     );
   });
 
+  (asRoot ? test : test.skip)('root: a cluster that another user made', async () => {
+    await (await start()).stop();
+    await chown(join(dataDir, 'postgres'), 12_345, 12_345);
+    await expect(start()).rejects.toThrow(/belongs to uid 12345.*as the user who made the cluster/);
+  });
+
   (asRoot ? test : test.skip)('root: a folder the other user may not enter', async () => {
     await chmod(dataDir, 0o700);
     await expect(start({ dataDir: join(dataDir, 'a', 'b') })).rejects.toThrow(
