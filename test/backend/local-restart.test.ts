@@ -194,8 +194,8 @@ describe('a supervisor that is gone', () => {
 
 describe('what is kept', () => {
   test('the newest ended tasks; those that live or were not acknowledged stay in any case', async () => {
-    world = new LocalWorld(compiled, { keepEnded: 2, firstRetryMs: 20, maxRetryMs: 20 });
     await world.start();
+    await world.restart([], { keepEnded: 2, firstRetryMs: 20, maxRetryMs: 20 });
     world.sink.refuse = ({ taskId, state }) => {
       if (taskId === 'unheard' && state === 'finished') throw new Error('no database');
     };
@@ -215,8 +215,8 @@ describe('what is kept', () => {
   });
 
   test('nothing older than it may be', async () => {
-    world = new LocalWorld(compiled, { keepEndedMs: 0 });
     await world.start();
+    await world.restart([], { keepEndedMs: 0 });
     await world.run('t', [{ name: 'm', cmdline: 'true' }]);
     await world.end('t');
     await until('it is gone', () => !existsSync(world.dir('t').path));
