@@ -1,5 +1,5 @@
 /** Acceptance rows of thermos.md §2.5 to §2.9 and §3.2: environment, logs, users, bad documents, lifecycle. */
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { runUser } from '../../src/backend/local/users.js';
@@ -218,6 +218,16 @@ describe('users', () => {
       state: 'failed',
       message: 'job.role: there is no user no-such-user-here (F3)',
     });
+  });
+
+  test('directories that other users cannot pass through are warned of', async () => {
+    const warned: object[] = [];
+    const log = { info() {}, error() {}, warn: (fields: object) => void warned.push(fields) };
+    chmodSync(world.stateDir, 0o700);
+    const stateDir = join(world.stateDir, 'inner');
+    const nested = { stateDir, nosetuid: false, log };
+    await world.restart([], nested);
+    expect(warned).toEqual([{ dir: world.stateDir }]);
   });
 
   (isRoot ? test : test.skip)(

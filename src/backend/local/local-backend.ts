@@ -5,8 +5,8 @@
  * Not built yet, and therefore refused: see refusals.ts. Resource limits are not enforced: what a task asked
  * for counts in placement only.
  */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { SLAVE_ASSIGNED_STATES, type ScheduleStatus } from '../../core/model/statuses.js';
 import type {
   BackendSink,
@@ -312,6 +312,10 @@ export class LocalBackend implements ClusterBackend {
       // Other users must pass through to their sandboxes, and see nothing on the way.
       chmodSync(path, nosetuid ? 0o700 : 0o711);
     }
+    const closed = nosetuid ? undefined : closedDirectory(stateDir);
+    if (closed !== undefined) {
+      this.#settings.log.warn({ dir: closed }, 'tasks of other users cannot reach their sandboxes');
+    }
   }
 
   #hostEvent() {
@@ -319,6 +323,13 @@ export class LocalBackend implements ClusterBackend {
     const used = this.#index.live().map(({ resources }) => resources);
     return hostEvent(hostname, { ...machineResources(stateDir), ...total }, used);
   }
+}
+
+/** The first directory on the way that other users may not pass through. */
+function closedDirectory(path: string): string | undefined {
+  const parent = dirname(path);
+  const above = parent === path ? undefined : closedDirectory(parent);
+  return above ?? ((statSync(path).mode & 0o001) === 0 ? path : undefined);
 }
 
 /** The first state a task of this status has not heard of; the last one at least, as a sign of life. */
