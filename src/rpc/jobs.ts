@@ -31,9 +31,7 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       const killed = await engine.jobs.kill(job, instances, caller.user, message);
       countWork(deps, 'killTasks', killed);
       // gorealis takes any detail for "nothing was killed", so there is one only then.
-      return killed > 0
-        ? ok()
-        : ok(undefined, `Nothing to kill in ${jobKeyText(job)}.`);
+      return killed > 0 ? ok() : ok(undefined, `Nothing to kill in ${jobKeyText(job)}.`);
     },
   };
 }
