@@ -12,6 +12,8 @@ const SLEEP_TOLERANCE_MS = 1_000;
 export class Heartbeats {
   private readonly byUpdate = new Map<string, Heartbeat>();
   private drift: number;
+  /** How often everything was void at once: a verdict from before does not hold any more. */
+  sleeps = 0;
 
   constructor(private readonly clock: Clock) {
     this.drift = clock.uptimeNow() - clock.monoNow();
@@ -51,6 +53,7 @@ export class Heartbeats {
     if (slept) {
       this.byUpdate.clear();
       this.drift = drift;
+      this.sleeps += 1;
     }
     return slept;
   }

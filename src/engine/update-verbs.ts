@@ -208,12 +208,11 @@ export class UpdateVerbs {
     message: string | undefined,
   ): Promise<boolean> {
     const { updater } = this;
-    const verdictMono = updater.options.clock.monoNow();
     const verdict = updater.verdict(entry);
     const decision = decideVerb(verb, entry.state, verdict);
     const gated = decision.kind === 'change' && decision.evaluate;
     try {
-      await updater.options.db.write(gated ? updater.gated(entry, verdictMono) : {}, async (tx) => {
+      await updater.options.db.write(gated ? updater.gated(entry) : {}, async (tx) => {
         if ((await updater.lock(tx, entry)) === 'gone') return;
         requireApplicable(decision);
         if (decision.kind === 'change') {

@@ -106,16 +106,22 @@ export class Updater {
   }
 
   /**
-   * Options of a transaction that acts on an open verdict taken at `verdictMono`: COMMIT is sent within D
-   * of it, or after another open verdict in the same turn (G3).
+   * Options of a transaction that acts on an open verdict taken in this turn: COMMIT is sent within D of
+   * it, or after another open verdict in the same turn (G3). D is measured on a clock that stands still
+   * while the machine sleeps, so a sleep asks for another verdict too.
    */
-  gated(entry: ActiveUpdate, verdictMono: number): WriteOptions {
+  gated(entry: ActiveUpdate): WriteOptions {
     if (!entry.coordinated) return {};
-    const { clock, gateCommitDeadlineMs } = this.options;
+    const { clock, heartbeats, gateCommitDeadlineMs } = this.options;
+    const { sleeps } = heartbeats;
+    const verdictMono = clock.monoNow();
+    const verdictHolds = (): boolean => {
+      heartbeats.checkSleep();
+      return heartbeats.sleeps === sleeps && clock.monoNow() - verdictMono < gateCommitDeadlineMs;
+    };
     return {
       idleTimeoutMs: gateCommitDeadlineMs,
-      mayCommit: () =>
-        clock.monoNow() - verdictMono < gateCommitDeadlineMs || this.verdict(entry) === 'open',
+      mayCommit: () => verdictHolds() || this.verdict(entry) === 'open',
     };
   }
 
@@ -189,13 +195,13 @@ export class Updater {
   /** One tick. Runs in the job's lane; the verdict is taken before anything is awaited. */
   private async runTick(entry: ActiveUpdate, isBoot: boolean): Promise<void> {
     const inputs = this.takeInputs(entry);
-    const { clock, stats, log } = this.options;
+    const { stats, log } = this.options;
     if (this.registry.get(entry.keyText) !== entry || !isRolling(entry.state)) return;
     try {
       if (this.verdict(entry) === 'closed') {
         await this.deny(entry);
       } else {
-        await this.attempt(entry, entry.state, inputs, clock.monoNow());
+        await this.attempt(entry, entry.state, inputs);
       }
       this.lookAgain(entry);
     } catch (error) {
@@ -227,10 +233,9 @@ export class Updater {
     entry: ActiveUpdate,
     state: RollingStatus,
     inputs: readonly UpdateInput[],
-    verdictMono: number,
   ): Promise<void> {
     try {
-      await this.options.db.write(this.gated(entry, verdictMono), async (tx) => {
+      await this.options.db.write(this.gated(entry), async (tx) => {
         if ((await this.lock(tx, entry)) === 'gone') return;
         const atMs = this.eventTime(entry);
         const unblocked: HistoryEvent[] = entry.episodeOpen
