@@ -45,7 +45,7 @@ export function validationLimits(config: Config, problemOf: ExecutorDataProblem)
     maxTasksPerJob: config.max_tasks_per_job,
     maxUpdateInstanceFailures: config.max_update_instance_failures,
     allowedJobEnvironments: {
-      text: config.allowed_job_environments.source,
+      text: config.allowed_job_environments.text,
       whole: config.allowed_job_environments,
     },
     allowedContainerTypes: new Set(config.allowed_container_types),

@@ -5,13 +5,13 @@
 import type { BackendSink, ClusterBackend, KnownTask } from '../backend/backend.js';
 import type { Range } from '../core/model/ranges.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
-import { sql } from 'kysely';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import { findCommands } from '../store/commands.js';
 import type { BackendCommand } from '../store/commands.js';
 import { ConfigStore } from '../store/configs.js';
 import type { Database } from '../store/database.js';
+import { dropOldReceipts } from '../store/receipts.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findAllActiveTasks, findTasks } from '../store/tasks.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
@@ -60,8 +60,6 @@ export interface EngineOptions {
   readonly settings: EngineSettings;
 }
 
-/** Receipts answer questions about a COMMIT of seconds ago. */
-const RECEIPT_AGE_SECS = 120;
 const HOUSEKEEPING_MS = 60_000;
 
 export class Engine {
@@ -225,7 +223,7 @@ export class Engine {
 
   private keepHouse(): void {
     this.housekeeping = this.options.timers.set(HOUSEKEEPING_MS, () => {
-      this.dropReceipts()
+      dropOldReceipts(this.options.db)
         .catch((error: unknown) => {
           this.options.log.warn({ err: error }, 'old receipts could not be deleted');
         })
@@ -233,14 +231,6 @@ export class Engine {
           if (!this.stopped) this.keepHouse();
         });
     });
-  }
-
-  private async dropReceipts(): Promise<void> {
-    const { db } = this.options;
-    const old = sql.raw(`written_at < shim_clock() - interval '${RECEIPT_AGE_SECS} seconds'`);
-    const found = await db.run(sql`SELECT 1 FROM write_receipts WHERE ${old} LIMIT 1`);
-    if (found.length === 0) return;
-    await db.write({}, (tx) => tx.run(sql`DELETE FROM write_receipts WHERE ${old}`));
   }
 }
 
