@@ -61,7 +61,7 @@ export type StartResult =
 export type PulseResult = 'OK' | 'FINISHED' | 'UNKNOWN';
 
 /** A bound on what one request may make us list, far above any `-max_tasks_per_job`. */
-const MOST_INSTANCES = 1_000_000;
+const MOST_INSTANCES = 100_000;
 
 /** The start ends without having stored anything; carries the answer out of the transaction. */
 class NothingStored extends Error {
