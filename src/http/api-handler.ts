@@ -166,14 +166,15 @@ class Api {
       request.socket.destroy();
       return;
     }
-    service.handle(body, encoding, protocol, caller).then(
-      (result) => {
+    service
+      .handle(body, encoding, protocol, caller)
+      .then((result) => {
         if ('close' in result) request.socket.destroy();
         else if (result.status === 200) this.reply(request, response, protocol, result.body);
         else this.refuse(response, INVALID_BODY);
-      },
-      () => request.socket.destroy(),
-    );
+      })
+      // Nothing that goes wrong with one answer may end the process.
+      .catch(() => request.socket.destroy());
   }
 
   private reply(

@@ -5,7 +5,7 @@
  */
 import { TType, type Encoded, type ProtocolName, type ProtocolWriter } from './protocol.js';
 import { unsetValue, type PlainRecord } from './presence.js';
-import { enumOf, structOf, type Schema, type StructSchema, type TypeRef } from './schema.js';
+import { enumOf, structOf, type Schema, type TypeRef } from './schema.js';
 
 type Write = (out: ProtocolWriter, value: unknown) => void;
 
@@ -91,10 +91,6 @@ function endItems(out: ProtocolWriter, type: Collection): void {
   else out.writeListEnd();
 }
 
-function checkMembers({ name, kind }: StructSchema, written: number): void {
-  if (kind === 'union' && written !== 1) throw new EncodeError(`${name} with ${written} members`);
-}
-
 interface FieldWriter {
   readonly id: number;
   readonly name: string;
@@ -102,6 +98,24 @@ interface FieldWriter {
   readonly wire: number;
   readonly write: Write;
   readonly unset: unknown;
+}
+
+/** Looks at the record's members, not at the union's: Result has twenty, of which an answer has one. */
+function onlyMember(
+  union: string,
+  fields: readonly FieldWriter[],
+  record: PlainRecord,
+): FieldWriter {
+  let only: FieldWriter | undefined;
+  for (const name in record) {
+    if (record[name] == null) continue;
+    const field = fields.find((candidate) => candidate.name === name);
+    if (field === undefined || only !== undefined) {
+      throw new EncodeError(`${union} must have one member, not ${Object.keys(record).join()}`);
+    }
+    only = field;
+  }
+  return only ?? expected(`a member of ${union}`, undefined);
 }
 
 class Writers implements FromCore {
@@ -114,12 +128,12 @@ class Writers implements FromCore {
   }
 
   *writeInSteps(out: ProtocolWriter, name: string, record: PlainRecord): Generator<void, void> {
-    let written = 0;
+    const fields = this.fieldsOf(name);
+    const isUnion = structOf(this.schema, name).kind === 'union';
     out.writeStructBegin(name);
-    for (const field of this.fieldsOf(name)) {
+    for (const field of isUnion ? [onlyMember(name, fields, record)] : fields) {
       const member = record[field.name] ?? field.unset;
       if (member === undefined) continue;
-      written++;
       const { type } = field;
       out.writeFieldBegin(field.name, field.wire, field.id);
       if (type.kind === 'struct') yield* this.writeInSteps(out, type.name, member as PlainRecord);
@@ -136,7 +150,6 @@ class Writers implements FromCore {
     }
     out.writeFieldStop();
     out.writeStructEnd();
-    checkMembers(structOf(this.schema, name), written);
   }
 
   private writerOf(type: TypeRef): Write {
@@ -194,7 +207,8 @@ class Writers implements FromCore {
   private structWriter(name: string): Write {
     const known = this.structs.get(name);
     if (known !== undefined) return known;
-    const plain = this.newStructWriter(name);
+    const isUnion = structOf(this.schema, name).kind === 'union';
+    const plain = isUnion ? this.newUnionWriter(name) : this.newStructWriter(name);
     const write = KEPT.has(name) ? keeping(plain) : plain;
     this.structs.set(name, write);
     return write;
@@ -212,12 +226,10 @@ class Writers implements FromCore {
   }
 
   private newStructWriter(struct: string): Write {
-    const shape = structOf(this.schema, struct);
     const fields = this.fieldsOf(struct);
     return (out, value) => {
       if (typeof value !== 'object' || value === null) expected(struct, value);
       const record = value as PlainRecord;
-      let written = 0;
       out.writeStructBegin(struct);
       for (const field of fields) {
         const member = record[field.name] ?? field.unset;
@@ -225,11 +237,24 @@ class Writers implements FromCore {
         out.writeFieldBegin(field.name, field.wire, field.id);
         field.write(out, member);
         out.writeFieldEnd();
-        written++;
       }
       out.writeFieldStop();
       out.writeStructEnd();
-      checkMembers(shape, written);
+    };
+  }
+
+  private newUnionWriter(union: string): Write {
+    const fields = this.fieldsOf(union);
+    return (out, value) => {
+      if (typeof value !== 'object' || value === null) expected(union, value);
+      const record = value as PlainRecord;
+      const { name, wire, id, write } = onlyMember(union, fields, record);
+      out.writeStructBegin(union);
+      out.writeFieldBegin(name, wire, id);
+      write(out, record[name]);
+      out.writeFieldEnd();
+      out.writeFieldStop();
+      out.writeStructEnd();
     };
   }
 }

@@ -4,7 +4,7 @@
  */
 import * as AuroraAdmin from '#thrift/AuroraAdmin';
 import { Thrift } from 'thrift';
-import { RefusedError } from '../core/errors.js';
+import { RefusedError, TransientError } from '../core/errors.js';
 import type { Caller, ResponseCode, RpcMethod } from '../rpc/outcome.js';
 import { createFromCore } from './from-core.js';
 import { auroraSchema } from './idl.js';
@@ -186,7 +186,8 @@ class ThriftService implements AuroraService {
         return exception(out, header, ExceptionType.INTERNAL_ERROR, error.message);
       }
       reply = replyOfError(error);
-      if (reply === 'unknown' || reply.code === 'ERROR') {
+      // The others are answers like any other, and say all there is to say.
+      if (!(error instanceof RefusedError || error instanceof TransientError)) {
         this.options.log?.error({ err: error, method: header.name }, 'an RPC failed');
       }
     }

@@ -101,7 +101,10 @@ function identityOf(type: TypeRef, schema: Schema): Identity {
       };
     }
     case 'map':
-      return (value) => JSON.stringify(Object.entries(value as PlainRecord).sort());
+      return (value) => {
+        const entries = Object.entries(value as PlainRecord);
+        return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+      };
     case 'string':
       return JSON.stringify;
     default:
