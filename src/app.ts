@@ -110,8 +110,8 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
       onCall: (method, code, nanos) => {
         stats.increment(`scheduler_thrift_response_${code}`);
         stats.timing(`scheduler_thrift_${method}`, nanos);
-        metrics.rpcRequests.inc({ method, code });
-        metrics.rpcSeconds.observe({ method }, nanos / 1e9);
+        metrics.rpcRequests.inc(method, code);
+        metrics.rpcSeconds.observe(nanos / 1e9, method);
       },
     },
   );

@@ -152,9 +152,9 @@ class Listener implements HttpServer {
       stats.timing(`http_${response.statusCode}_responses`, Math.round(ms * 1e6));
       if (!metrics) return;
       const known = path === '/api' || Object.hasOwn(routes, path);
-      const labels = { status: String(response.statusCode), path_group: known ? path : 'other' };
-      metrics.httpRequests.inc(labels);
-      metrics.httpSeconds.observe(labels, ms / 1000);
+      const [status, group] = [String(response.statusCode), known ? path : 'other'];
+      metrics.httpRequests.inc(status, group);
+      metrics.httpSeconds.observe(ms / 1000, status, group);
     });
   }
 

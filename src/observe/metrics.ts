@@ -3,6 +3,7 @@
  * others are read off the variables of stats.ts, so that nobody has to count twice.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { BUCKETS, HotCounter, HotHistogram } from './hot-metrics.js';
 import { isUntracked, type Snapshot, type Stats } from './stats.js';
 
 interface View {
@@ -72,28 +73,24 @@ const VIEWS: readonly View[] = [
   },
 ];
 
-/** Upper bounds, seconds: pulses take well under a millisecond, large replies seconds. */
-const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
 export class Metrics {
   readonly #registry = new Registry();
   /** Taken once per scrape. */
   #snapshot: Snapshot = {};
 
-  readonly rpcRequests = this.#counter('aurora_rpc_requests_total', 'API calls', 'method', 'code');
-  readonly rpcSeconds = this.#seconds('aurora_rpc_duration_seconds', 'API calls', 'method');
-  readonly httpRequests = this.#counter(
-    'aurora_http_requests_total',
-    'HTTP requests',
+  readonly rpcRequests = this.#hotCounter('aurora_rpc_requests_total', 'API calls', [
+    'method',
+    'code',
+  ]);
+  readonly rpcSeconds = this.#hotSeconds('aurora_rpc_duration_seconds', 'API calls', ['method']);
+  readonly httpRequests = this.#hotCounter('aurora_http_requests_total', 'HTTP requests', [
     'status',
     'path_group',
-  );
-  readonly httpSeconds = this.#seconds(
-    'aurora_http_request_duration_seconds',
-    'HTTP requests',
+  ]);
+  readonly httpSeconds = this.#hotSeconds('aurora_http_request_duration_seconds', 'HTTP requests', [
     'status',
     'path_group',
-  );
+  ]);
   readonly taskTransitions = this.#counter(
     'aurora_task_transitions_total',
     'Task state changes',
@@ -158,6 +155,14 @@ export class Metrics {
   async render(): Promise<{ readonly contentType: string; readonly body: string }> {
     this.#snapshot = this.stats.snapshot();
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  #hotCounter(name: string, help: string, labels: readonly [string, string?]): HotCounter {
+    return new HotCounter(this.#registry, name, help, labels);
+  }
+
+  #hotSeconds(name: string, what: string, labels: readonly [string, string?]): HotHistogram {
+    return new HotHistogram(this.#registry, name, `${what}: time taken, seconds`, labels);
   }
 
   #counter<const L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> {

@@ -39,7 +39,7 @@ test('variables appear under their Prometheus names, and all of them as aurora_v
 test('instruments fed directly; gauges read at the scrape', async () => {
   const metrics = new Metrics(new Stats());
   metrics.pulses.inc({ result: 'ok' });
-  metrics.rpcSeconds.observe({ method: 'getJobs' }, 0.002);
+  metrics.rpcSeconds.observe(0.002, 'getJobs');
   metrics.gauge('aurora_pulse_entries', 'Heartbeats kept', () => 7);
   const shown = await lines(metrics);
   expect(shown).toEqual(
