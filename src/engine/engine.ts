@@ -162,6 +162,7 @@ export class Engine {
     this.timeouts.stop();
     this.scheduling.stop();
     this.commands.stop();
+    this.options.db.endWaiting();
     await this.options.backend.stop();
     await this.lanes.idle();
   }

@@ -74,9 +74,9 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** Marks this process's sessions in pg_stat_activity. */
   readonly holder: string;
-  /** How long a COMMIT may stay unanswered before its connection is given up, ms. */
-  readonly commitAnswerMs?: number;
-  /** How long to look for the outcome of such a COMMIT, ms. */
+  /** How long a statement or COMMIT may stay unanswered before its connection is given up, ms. */
+  readonly answerMs?: number;
+  /** How long the outcome of a COMMIT is still looked for once the end has begun (`endWaiting`), ms. */
   readonly outcomeMs?: number;
   /** Called once when the fence refused a write. */
   readonly onFenced?: () => void;
@@ -85,7 +85,8 @@ export interface DatabaseOptions {
 const DEFAULT_POOL_SIZE = 12;
 const DEFAULT_IDLE_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
-const DEFAULT_COMMIT_ANSWER_MS = 15_000;
+/** More than a statement may take, so that the server's own time limit comes first. */
+const DEFAULT_ANSWER_MS = 15_000;
 const DEFAULT_OUTCOME_MS = 15_000;
 const OUTCOME_RETRY_MS = 200;
 const FENCED = 'SHF01';
@@ -106,13 +107,23 @@ const parsers = {
   },
 };
 
-function isTransient(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== 'string') return /connection|timeout/i.test(error.message);
-  if (/^[0-9A-Z]{5}$/.test(code)) return TRANSIENT_CLASSES.has(code.slice(0, 2));
+/** Of an error of the driver. */
+function isTransient(error: Error): boolean {
+  if (error instanceof pg.DatabaseError)
+    return TRANSIENT_CLASSES.has(error.code?.slice(0, 2) ?? '');
+  const { code } = error as { code?: unknown };
   // Node's own: ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT ...
-  return code.startsWith('E');
+  if (typeof code === 'string') return code.startsWith('E');
+  return /connection|timeout/i.test(error.message);
+}
+
+/** The server refused a statement and goes on: the session is alive and its transaction rolled back. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function compile(statement: Runnable<unknown>): CompiledQuery {
@@ -125,6 +136,10 @@ export class Database {
   private readonly pool: pg.Pool;
   private epoch: number | undefined;
   private closed = false;
+  /** Until when outcomes are looked for, real time; a test's clock does not move Postgres. */
+  private waitUntil = Infinity;
+  /** Connections on which nothing more can be asked. */
+  private readonly lost = new WeakSet<pg.PoolClient>();
 
   constructor(private readonly options: DatabaseOptions) {
     this.pool = new pg.Pool({
@@ -134,6 +149,7 @@ export class Database {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: DEFAULT_IDLE_TIMEOUT_MS,
       connectionTimeoutMillis: STATEMENT_TIMEOUT_MS,
+      query_timeout: options.answerMs ?? DEFAULT_ANSWER_MS,
       keepAlive: true,
       types: parsers as pg.CustomTypesConfig,
     });
@@ -180,11 +196,12 @@ export class Database {
   }
 
   /**
-   * One fenced write transaction.
+   * One fenced write transaction. When the answer to COMMIT is lost it returns only once the outcome is
+   * known, as if the answer had come late.
    *
    * @throws CommitRefusedError when `mayCommit` said no
    * @throws TransientError when it is known to be rolled back for a reason that may pass
-   * @throws UnknownOutcomeError when COMMIT was sent and its outcome could not be found out
+   * @throws UnknownOutcomeError when this process ends before the outcome of a COMMIT was found out
    * @throws whatever `work` throws, after the rollback
    */
   async write<T>(options: WriteOptions, work: (tx: WriteTransaction) => Promise<T>): Promise<T> {
@@ -193,7 +210,11 @@ export class Database {
     const receipt = randomUUID();
     const onCommit: (() => void)[] = [];
     const afterCommit: (() => void)[] = [];
-    let broken: Error | undefined;
+    let held = true;
+    const release = (broken?: Error): void => {
+      if (held) client.release(broken);
+      held = false;
+    };
     try {
       await this.begin(client, receipt, options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
       const tx: WriteTransaction = {
@@ -208,17 +229,26 @@ export class Database {
       // No await between the question above and this: COMMIT leaves in the same turn.
       const answer = await this.commit(client);
       if (answer !== 'committed') {
-        broken = answer;
+        // Looking for the outcome takes another connection; this one must not hold its place.
+        release(answer);
         await this.resolveOutcome(receipt, answer);
       }
-      for (const action of [...onCommit, ...afterCommit]) action();
+      this.runAll([...onCommit, ...afterCommit]);
       return result;
     } catch (error) {
-      if (broken === undefined) broken = await this.rollback(client);
-      throw this.explain(error);
+      if (held) release(await this.rollback(client));
+      throw error;
     } finally {
-      client.release(broken);
+      release();
     }
+  }
+
+  /**
+   * The process is about to end: from now on the outcome of a COMMIT is looked for no longer than
+   * `outcomeMs`. Until then whoever sent it waits, because nothing it did would fit what is stored.
+   */
+  endWaiting(): void {
+    this.waitUntil = performance.now() + (this.options.outcomeMs ?? DEFAULT_OUTCOME_MS);
   }
 
   async close(): Promise<void> {
@@ -227,105 +257,91 @@ export class Database {
     await this.pool.end();
   }
 
+  /** What follows from a commit; one that fails does not keep the others from running. */
+  private runAll(actions: readonly (() => void)[]): void {
+    for (const action of actions) {
+      try {
+        action();
+      } catch (error) {
+        this.options.log.error({ err: error }, 'what follows from a commit failed');
+      }
+    }
+  }
+
   private async begin(client: pg.PoolClient, receipt: string, idleMs: number): Promise<void> {
     // One round trip; all three values are made here and are numbers or a UUID.
     const fence = `SELECT shim_begin_write(${Number(this.epoch)}, '${receipt}', ${Math.ceil(idleMs)})`;
-    this.statements += 2;
-    await client.query(`BEGIN; ${fence}`);
+    this.statements += 1;
+    await this.send(client, `BEGIN; ${fence}`);
   }
 
   /** 'committed', or the error after which the outcome is unknown. */
   private async commit(client: pg.PoolClient): Promise<'committed' | Error> {
     this.statements += 1;
-    const sent = client.query('COMMIT');
-    const answerMs = this.options.commitAnswerMs ?? DEFAULT_COMMIT_ANSWER_MS;
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<Error>((resolve) => {
-      timer = setTimeout(() => resolve(new Error('COMMIT was not answered')), answerMs);
-    });
     try {
-      return await Promise.race([
-        sent.then((result) => {
-          // A transaction in which a statement failed answers COMMIT with ROLLBACK.
-          if (result.command !== 'COMMIT') throw new TransientError('the transaction was aborted');
-          return 'committed' as const;
-        }),
-        silence,
-      ]);
+      const { command } = await client.query('COMMIT');
+      if (command === 'COMMIT') return 'committed';
     } catch (error) {
-      if (error instanceof TransientError) throw error;
-      // The server said no (a deferred constraint, a timeout): then it is rolled back, and we know.
-      const code = (error as { code?: unknown }).code;
-      if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('57')) {
-        throw error;
-      }
-      return error instanceof Error ? error : new Error(String(error));
-    } finally {
-      clearTimeout(timer);
-      sent.catch(() => undefined);
+      // The server said no (a deferred constraint, say): then it is rolled back, and we know.
+      if (isRefusal(error)) throw this.explain(error);
+      return asError(error);
     }
+    // A transaction in which a statement failed answers COMMIT with ROLLBACK.
+    throw new TransientError('the transaction was aborted');
   }
 
   /**
-   * Whether the transaction with this receipt committed. Inserting the same id waits for a writer still
+   * Returns if the transaction with this receipt committed. Inserting the same id waits for a writer still
    * at work, then conflicts exactly if that writer committed.
    */
   private async resolveOutcome(receipt: string, cause: Error): Promise<void> {
-    const { clock, log } = this.options;
+    const { log } = this.options;
     log.warn({ err: cause }, 'the answer to a COMMIT was lost; looking for its outcome');
-    const giveUpAt = clock.monoNow() + (this.options.outcomeMs ?? DEFAULT_OUTCOME_MS);
     do {
-      try {
-        if (await this.hasCommitted(receipt)) return;
-        throw new TransientError('the transaction was rolled back');
-      } catch (error) {
-        if (error instanceof TransientError) throw error;
+      const committed = await this.hasCommitted(receipt).catch((error: unknown) => {
         log.warn({ err: error }, 'the outcome of a COMMIT could not be looked up yet');
-        await new Promise((resolve) => setTimeout(resolve, OUTCOME_RETRY_MS));
-      }
-    } while (clock.monoNow() < giveUpAt && !this.closed);
+        return undefined;
+      });
+      if (committed === true) return;
+      if (committed === false) throw new TransientError('the transaction was rolled back');
+      await new Promise((resolve) => setTimeout(resolve, OUTCOME_RETRY_MS));
+    } while (performance.now() < this.waitUntil && !this.closed);
     throw new UnknownOutcomeError('whether the change was committed could not be found out');
   }
 
-  private async hasCommitted(receipt: string): Promise<boolean> {
-    const client = await this.pool.connect();
-    let broken: Error | undefined;
-    try {
+  private hasCommitted(receipt: string): Promise<boolean> {
+    return this.withClient(async (client) => {
       await this.send(client, 'BEGIN');
-      const probe = await client.query(
-        'INSERT INTO write_receipts (id) VALUES ($1) ON CONFLICT DO NOTHING',
+      const found = await this.send(
+        client,
+        'INSERT INTO write_receipts (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id',
         [receipt],
       );
       await this.send(client, 'ROLLBACK');
-      return probe.rowCount === 0;
-    } catch (error) {
-      broken = error instanceof Error ? error : new Error(String(error));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+      return found.length === 0;
+    });
   }
 
+  /** Undefined when the connection can be used again. */
   private async rollback(client: pg.PoolClient): Promise<Error | undefined> {
+    if (this.lost.has(client)) return new Error('the connection is lost');
     try {
       await this.send(client, 'ROLLBACK');
       return undefined;
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   }
 
-  private explain(error: unknown): unknown {
-    if ((error as { code?: unknown } | undefined)?.code === FENCED) {
+  /** What an error of the driver means. */
+  private explain(error: unknown): Error {
+    const cause = asError(error);
+    if ((cause as { code?: unknown }).code === FENCED) {
       this.options.onFenced?.();
       return new FencedError('another scheduler has taken over');
     }
-    if (isTransient(error) && !(error instanceof TransientError)) {
-      return new TransientError(`the store is not available: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    return error;
+    if (!isTransient(cause)) return cause;
+    return new TransientError(`the store is not available: ${cause.message}`, { cause });
   }
 
   private queries(client: pg.PoolClient): Queries {
@@ -343,10 +359,15 @@ export class Database {
     values?: readonly unknown[],
   ): Promise<unknown[]> {
     this.statements += 1;
-    const result = await client.query<Record<string, unknown>>(
-      values === undefined ? { text } : { text, values: values as unknown[] },
-    );
-    return result.rows;
+    try {
+      const result = await client.query<Record<string, unknown>>(
+        values === undefined ? { text } : { text, values: values as unknown[] },
+      );
+      return result.rows;
+    } catch (error) {
+      if (!isRefusal(error)) this.lost.add(client);
+      throw this.explain(error);
+    }
   }
 
   private async connect(): Promise<pg.PoolClient> {
@@ -363,8 +384,8 @@ export class Database {
     try {
       return await work(client);
     } catch (error) {
-      broken = error instanceof Error ? error : new Error(String(error));
-      throw this.explain(error);
+      broken = asError(error);
+      throw error;
     } finally {
       client.release(broken);
     }

@@ -183,7 +183,6 @@ test('G3 a COMMIT held up on its way is cut off by the server after D, and the t
   expect(world.counter('job_update_state_change_errors')).toBe(1);
   await world.advance(1_000);
   expect(await world.versions(JOB)).toEqual({ 0: 'new', 1: 'old' });
-  await proxy.close();
 });
 
 test('G3 once committed, an action is carried out whatever the gate says', async () => {

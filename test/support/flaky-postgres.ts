@@ -30,7 +30,8 @@ export class FlakyPostgres {
   nextCommit: CommitFate | undefined;
   /** Called when a fate has been carried out or, for `hold`, has begun. */
   onFate: (() => void) | undefined;
-  /** While set, connections are ended as soon as they come. */
+  /** Connections that were ended as soon as they came. */
+  refused = 0;
   private away = false;
   private readonly links = new Set<Link>();
   private readonly held: (() => void)[] = [];
@@ -85,6 +86,7 @@ export class FlakyPostgres {
 
   private accept(client: Socket): void {
     if (this.away) {
+      this.refused += 1;
       client.destroy();
       return;
     }

@@ -35,7 +35,7 @@ export interface WorldOptions {
   readonly script?: (request: SubmitRequest) => SimulatedScript | undefined;
   readonly settings?: Partial<EngineSettings>;
   readonly database?: Partial<DatabaseOptions>;
-  /** The scheduler reaches Postgres through this. */
+  /** The scheduler reaches Postgres through this; closed with the world. */
   readonly through?: FlakyPostgres;
   /** By default one host with room for everything. */
   readonly hosts?: readonly SimulatedHost[];
@@ -92,6 +92,7 @@ export class World {
   /** Ends everything; the database is kept when a test failed. */
   async close(): Promise<void> {
     if (this.running) await this.stop();
+    await this.options.through?.close();
     await this.admin.end();
     await this.database.drop();
   }
