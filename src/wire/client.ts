@@ -34,6 +34,8 @@ export class ClientError extends Error {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** Replies come from a server we chose, and list thousands of tasks. */
+const REPLY_VALUES = 50_000_000;
 
 export class AuroraClient {
   private readonly schema: Schema;
@@ -54,7 +56,7 @@ export class AuroraClient {
   async call(method: string, args: PlainRecord = {}): Promise<ApiResponse> {
     const seqid = this.seqid + 1;
     const { reply } = await this.exchange(method, args);
-    const reader = this.binary ? new BinaryReader(reply) : new JsonReader(reply);
+    const reader = this.binary ? new BinaryReader(reply, REPLY_VALUES) : new JsonReader(reply, REPLY_VALUES);
     const header = reader.readMessageBegin();
     if (header.type === MessageType.EXCEPTION)
       throw new ClientError(`${method} is not known there`);
