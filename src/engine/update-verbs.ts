@@ -192,12 +192,12 @@ export class UpdateVerbs {
   private async find(
     key: JobUpdateKey,
   ): Promise<ActiveUpdate | { readonly ended: UpdateRecord['state'] }> {
-    const { registry, options } = this.updater;
-    const known = registry.get(updateKeyText(key));
+    const { updater } = this;
+    const known = updater.registry.get(updateKeyText(key));
     if (known !== undefined) return known;
-    const record = await options.db.read((tx) => findUpdate(tx, key));
+    const record = await updater.options.db.read((tx) => findUpdate(tx, key));
     if (record === undefined) throw unknownUpdate(key);
-    return registry.put(record) ?? { ended: record.state };
+    return updater.adopt(record) ?? { ended: record.state };
   }
 
   /** Returns false when the verb must be decided anew: the entry was stale, or the gate fell meanwhile. */
@@ -211,13 +211,16 @@ export class UpdateVerbs {
     const verdict = updater.verdict(entry);
     const decision = decideVerb(verb, entry.state, verdict);
     const gated = decision.kind === 'change' && decision.evaluate;
+    let row: 'same' | 'gone';
     try {
-      await updater.options.db.write(gated ? updater.gated(entry) : {}, async (tx) => {
-        if ((await updater.lock(tx, entry)) === 'gone') return;
+      row = await updater.options.db.write(gated ? updater.gated(entry) : {}, async (tx) => {
+        const found = await updater.lock(tx, entry);
+        if (found === 'gone') return found;
         requireApplicable(decision);
         if (decision.kind === 'change') {
           await this.writeVerb(tx, entry, decision, user, message, verdict);
         }
+        return found;
       });
     } catch (error) {
       if (Updater.isStale(error)) {
@@ -229,9 +232,7 @@ export class UpdateVerbs {
       if (!(error instanceof RefusedError)) updater.retryLater(entry);
       throw error;
     }
-    if (updater.registry.get(entry.keyText) === undefined && !isTerminalUpdate(entry.state)) {
-      throw unknownUpdate(entry.key);
-    }
+    if (row === 'gone') throw unknownUpdate(entry.key);
     updater.lookAgain(entry);
     return true;
   }
@@ -305,14 +306,15 @@ export class UpdateVerbs {
     if (record === undefined) return 'UNKNOWN';
     if (isTerminalUpdate(record.state)) return 'FINISHED';
     // In the lane: outside it, a terminal commit in between would be overwritten with "active".
-    const found = await lanes.enqueue(jobKeyText(key.job), () =>
-      this.find(key).catch((error: unknown) => {
-        if (error instanceof RefusedError) return undefined;
+    return lanes.enqueue(jobKeyText(key.job), async () => {
+      try {
+        const found = await this.find(key);
+        return 'ended' in found ? 'FINISHED' : this.beat(found);
+      } catch (error) {
+        if (error instanceof RefusedError) return 'UNKNOWN';
         throw error;
-      }),
-    );
-    if (found === undefined) return 'UNKNOWN';
-    return 'ended' in found ? 'FINISHED' : this.beat(found);
+      }
+    });
   }
 
   private requireLoaded(): void {

@@ -17,7 +17,7 @@ import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import type { Database, WriteOptions, WriteTransaction } from '../store/database.js';
 import { CommitRefusedError } from '../store/database.js';
-import type { UpdateWrite } from '../store/updates.js';
+import type { UpdateRecord, UpdateWrite } from '../store/updates.js';
 import { findActiveUpdates, findUpdate, lockUpdate, writeUpdate } from '../store/updates.js';
 import type { Clock, Timers } from '../time.js';
 import { ActiveUpdates } from './active-updates.js';
@@ -215,18 +215,17 @@ export class Updater {
     }
   }
 
+  /** What was decided was decided on something else than what is stored: once more, on that (G11). */
   private async rerunAfterReload(entry: ActiveUpdate, inputs: UpdateInput[]): Promise<void> {
-    const fresh = await this.reload(entry).catch((error: unknown) => {
+    try {
+      const fresh = await this.reload(entry);
+      fresh?.inputs.push(...inputs, ...entry.inputs);
+    } catch (error) {
       this.options.log.error(
         { err: error, update: entry.keyText },
         'an update could not be reloaded',
       );
-      this.retryLater(entry);
-      return undefined;
-    });
-    if (fresh === undefined) return;
-    fresh.inputs.push(...inputs, ...entry.inputs);
-    await this.runTick(fresh, false);
+    }
   }
 
   private async attempt(
@@ -386,15 +385,38 @@ export class Updater {
     this.options.heartbeats.forget(entry.keyText);
   }
 
-  /** Puts what is stored in place of what the registry believed; undefined when the update is over. */
+  /**
+   * Puts what is stored in place of what the registry believed, and has it looked at.
+   *
+   * @returns undefined when the update is over
+   * @throws when the store cannot be read; the update is then looked at later
+   */
   async reload(entry: ActiveUpdate): Promise<ActiveUpdate | undefined> {
     const { db, log } = this.options;
-    const record = await db.read((tx) => findUpdate(tx, entry.key));
+    let record: UpdateRecord | undefined;
+    try {
+      record = await db.read((tx) => findUpdate(tx, entry.key));
+    } catch (error) {
+      this.retryLater(entry);
+      throw error;
+    }
     log.warn({ update: entry.keyText }, 'an update was changed by somebody else; reloaded');
-    const fresh = record && this.registry.put(record);
+    const fresh = record && this.adopt(record);
     if (fresh === undefined) this.drop(entry);
     else fresh.denied = entry.denied;
     return fresh;
+  }
+
+  /**
+   * Takes a stored update into the registry, or in place of what is there, and queues a tick if it is
+   * rolling: nobody else knows that it has to be driven. Only in the job's lane.
+   *
+   * @returns undefined for an update that is over
+   */
+  adopt(record: UpdateRecord): ActiveUpdate | undefined {
+    const entry = this.registry.put(record);
+    if (entry !== undefined && isRolling(entry.state)) void this.enqueueTick(entry);
+    return entry;
   }
 
   static isStale(error: unknown): boolean {

@@ -1,4 +1,4 @@
-/** Puts an update into the store of a world that is stopped: as an earlier process would have left it. */
+/** Puts an update into the store behind the scheduler's back: as an earlier process would have left it. */
 import { randomUUID } from 'node:crypto';
 import type { TaskConfig } from '../../src/core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../../src/core/model/keys.js';
@@ -25,14 +25,25 @@ export interface StoredUpdate {
 }
 
 export async function storeUpdate(world: World, update: StoredUpdate): Promise<JobUpdateKey> {
+  const url = world.database.url;
+  const db = new Database({ url, clock: world.time, log: silentLog, holder: 'earlier' });
+  await db.takeOver();
+  const key = await writeStoredUpdate(db, world, update);
+  await db.close();
+  return key;
+}
+
+/** The same through a store that is open: the scheduler behind it hears nothing of it. */
+export async function writeStoredUpdate(
+  db: Database,
+  { time }: Pick<World, 'time'>,
+  update: StoredUpdate,
+): Promise<JobUpdateKey> {
   const { job, events, settings } = update;
   const configs = new ConfigStore();
   const [from, to] = [configs.identify(update.from), configs.identify(update.to)];
   const instances = toRanges(Array.from({ length: update.instances }, (_, id) => id));
   const key = { job, id: randomUUID() };
-  const url = world.database.url;
-  const db = new Database({ url, clock: world.time, log: silentLog, holder: 'earlier' });
-  await db.takeOver();
   const [first] = events;
   if (first === undefined) throw new RangeError('an update has at least one event');
   await db.write({}, async (tx) => {
@@ -47,14 +58,13 @@ export async function storeUpdate(world: World, update: StoredUpdate): Promise<J
           settings: aSettings(settings),
         },
       },
-      { status: first, atMs: world.time.wallNow() },
+      { status: first, atMs: time.wallNow() },
     );
     for (const status of events) {
-      const event = { kind: 'update', status, timestampMs: world.time.wallNow() } as const;
+      const event = { kind: 'update', status, timestampMs: time.wallNow() } as const;
       await writeUpdate(tx, key.id, { state: explicitStatus(status), events: [event] });
-      world.time.tick(60_000);
+      time.tick(60_000);
     }
   });
-  await db.close();
   return key;
 }
