@@ -9,7 +9,13 @@ export class JobLanes {
   /** Runs `item` when its turn comes; settles as it does. A failing item does not stop the lane. */
   enqueue<T>(job: string, item: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const run = (): Promise<void> => item().then(resolve, reject);
+      const run = async (): Promise<void> => {
+        try {
+          resolve(await item());
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
       const lane = this.lanes.get(job);
       if (lane !== undefined) {
         lane.push(run);
