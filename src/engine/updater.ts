@@ -19,7 +19,7 @@ import type { Database, WriteOptions, WriteTransaction } from '../store/database
 import { CommitRefusedError } from '../store/database.js';
 import type { UpdateRecord, UpdateWrite } from '../store/updates.js';
 import { findActiveUpdates, findUpdate, lockUpdate, writeUpdate } from '../store/updates.js';
-import type { Clock, Timers } from '../time.js';
+import type { Clock, TimerHandle, Timers } from '../time.js';
 import { ActiveUpdates } from './active-updates.js';
 import type { ActiveUpdate, UpdateInput } from './active-updates.js';
 import type { Heartbeats } from './heartbeats.js';
@@ -58,6 +58,7 @@ class StaleEntryError extends Error {
 export class Updater {
   readonly registry = new ActiveUpdates();
   private stopped = false;
+  private sleepCheck: TimerHandle | undefined;
 
   constructor(readonly options: UpdaterOptions) {}
 
@@ -80,12 +81,13 @@ export class Updater {
 
   stop(): void {
     this.stopped = true;
+    this.sleepCheck?.cancel();
     for (const entry of [...this.registry.all()]) this.registry.remove(entry);
     this.registry.loaded = false;
   }
 
   private watchForSleep(): void {
-    this.options.timers.set(SLEEP_CHECK_MS, () => {
+    this.sleepCheck = this.options.timers.set(SLEEP_CHECK_MS, () => {
       if (this.stopped) return;
       if (this.options.heartbeats.checkSleep()) {
         this.options.log.warn({}, 'this machine slept; every heartbeat counts as missed');
