@@ -22,7 +22,7 @@ import { Jobs } from './jobs.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import { Stepping } from './stepping.js';
-import type { FlappingSettings } from './tasks.js';
+import type { FlappingSettings, TaskSnapshot } from './tasks.js';
 import { Tasks, submitRequest } from './tasks.js';
 import { Timeouts } from './timeouts.js';
 import { UpdateVerbs } from './update-verbs.js';
@@ -147,7 +147,7 @@ export class Engine {
     }
     await backend.start(this.sink(), knownTasks(records, left));
     await this.replay(left);
-    await this.armTimers();
+    this.timeouts.adopt(records.map(snapshotOf));
     await this.updater.load();
     this.scheduling.start();
     await this.updater.recover();
@@ -210,18 +210,6 @@ export class Engine {
     this.commands.run(left, requests);
   }
 
-  private async armTimers(): Promise<void> {
-    const records = await this.options.db.read((tx) => findAllActiveTasks(tx));
-    for (const record of records) {
-      const { newestEvent, ...task } = record;
-      this.timeouts.arm({
-        ...task,
-        eventId: newestEvent.id,
-        timestampMs: newestEvent.timestampMs,
-      });
-    }
-  }
-
   private keepHouse(): void {
     this.housekeeping = this.options.timers.set(HOUSEKEEPING_MS, () => {
       dropOldReceipts(this.options.db)
@@ -233,6 +221,10 @@ export class Engine {
         });
     });
   }
+}
+
+function snapshotOf({ newestEvent, ...task }: TaskRecord): TaskSnapshot {
+  return { ...task, eventId: newestEvent.id, timestampMs: newestEvent.timestampMs };
 }
 
 function knownTasks(records: readonly TaskRecord[], left: readonly BackendCommand[]): KnownTask[] {

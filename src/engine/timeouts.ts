@@ -42,17 +42,25 @@ export interface TimeoutsOptions {
 
 export class Timeouts {
   private readonly armed = new Map<string, TimerHandle[]>();
+  /** Until `adopt`: tasks that changed since they were read, and have the timers of what they are now. */
+  private changed: Set<string> | undefined = new Set();
   private stopped = false;
 
   constructor(private readonly options: TimeoutsOptions) {}
 
   onTaskChange(change: TaskChange): void {
+    this.changed?.add(change.task.taskId);
     if (change.kind === 'changed') this.arm(change.task);
     else this.disarm(change.task.taskId);
   }
 
-  /** For a task found at start: full transient timeouts, what is left of the others (tasks.md §4). */
-  arm(task: TaskSnapshot): void {
+  /** Tasks found at start: full transient timeouts, what is left of the others (tasks.md §4). */
+  adopt(tasks: readonly TaskSnapshot[]): void {
+    for (const task of tasks) if (this.changed?.has(task.taskId) !== true) this.arm(task);
+    this.changed = undefined;
+  }
+
+  private arm(task: TaskSnapshot): void {
     if (this.stopped) return;
     this.disarm(task.taskId);
     const { status } = task;
