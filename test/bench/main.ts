@@ -3,8 +3,12 @@
  * pass or fail by the clock. Figures depend on the machine, ratios hardly.
  */
 import { benchPulse } from './pulse.js';
+import { benchUpdate } from './update.js';
 
-const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<void>>> = { pulse: benchPulse };
+const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<void>>> = {
+  pulse: benchPulse,
+  update: benchUpdate,
+};
 
 async function main(argv: readonly string[]): Promise<void> {
   const [name] = argv.filter((arg) => !arg.startsWith('--'));

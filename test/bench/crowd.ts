@@ -1,0 +1,142 @@
+/** Many coordinated updates at once over HTTP, each pulsed every second. */
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { AuroraClient } from '../../src/wire/client.js';
+import type { Ceiling } from './ceiling.js';
+import { BenchServer } from './server-process.js';
+
+const INSTANCES = 10;
+const STARTS_AT_ONCE = 20;
+const LIMIT_MS = 600_000;
+
+export async function measureCrowd(
+  url: string,
+  dir: string,
+  updates: number,
+  ceiling: Ceiling,
+): Promise<void> {
+  const server = await BenchServer.start(join(__dirname, 'shim-server.js'), [
+    `--database_url=${url}`,
+    `--data_dir=${dir}`,
+    '--backend=simulated',
+    '--http_port=0',
+  ]);
+  const client = new AuroraClient({
+    url: `http://127.0.0.1:${server.port}`,
+    connections: 30,
+    timeoutMs: 60_000,
+  });
+  const database = new Client({ connectionString: url });
+  await database.connect();
+  try {
+    const names = Array.from({ length: updates }, (_, index) => `crowd${index}`);
+    await inParallel(names, (name) => createJob(client, name));
+    await until(async () => (await count(database, RUNNING)) >= updates * INSTANCES);
+    const keys = await inParallel(names, (name) => startUpdate(client, name));
+    const latencies: number[] = [];
+    const transactions = await count(database, COMMITTED);
+    const began = performance.now();
+    const pulsing = pulseAll(client, keys, latencies);
+    await until(async () => (await count(database, DONE)) >= updates);
+    const seconds = (performance.now() - began) / 1_000;
+    pulsing.stop();
+    latencies.sort((a, b) => a - b);
+    const at = (share: number): string =>
+      (latencies[Math.floor(share * (latencies.length - 1))] ?? NaN).toFixed(1);
+    const perSecond = ((await count(database, COMMITTED)) - transactions) / seconds;
+    console.log(
+      `${updates} coordinated updates of ${INSTANCES} instances at once, each pulsed every second:\n` +
+        `${(updates / seconds).toFixed(1)} updates/s done in ${seconds.toFixed(1)} s, ` +
+        `${perSecond.toFixed(0)} transactions/s (${(perSecond / ceiling.perSecond).toFixed(2)} of the ceiling)\n` +
+        `pulses under that load: ${latencies.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`,
+    );
+  } finally {
+    client.close();
+    await database.end();
+    await server.stop();
+  }
+}
+
+const RUNNING = `SELECT count(*) AS n FROM tasks WHERE job_name LIKE 'crowd%' AND status = 'RUNNING'`;
+const DONE = `SELECT count(*) AS n FROM job_updates WHERE job_name LIKE 'crowd%' AND state = 'ROLLED_FORWARD'`;
+const COMMITTED =
+  'SELECT xact_commit AS n FROM pg_stat_database WHERE datname = current_database()';
+
+async function count(client: Client, query: string): Promise<number> {
+  const { rows } = await client.query<{ n: string }>(query);
+  return Number(rows[0]?.n);
+}
+
+async function until(reached: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + LIMIT_MS;
+  while (!(await reached())) {
+    if (performance.now() > giveUpAt) throw new Error('it took too long');
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+async function inParallel<T>(
+  names: readonly string[],
+  work: (name: string) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = [];
+  const queue = [...names.entries()];
+  await Promise.all(
+    Array.from({ length: STARTS_AT_ONCE }, async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        results[next[0]] = await work(next[1]);
+      }
+    }),
+  );
+  return results;
+}
+
+function config(name: string, data: string): Readonly<Record<string, unknown>> {
+  return {
+    job: { role: 'bench', environment: 'test', name },
+    owner: { user: 'bench' },
+    isService: true,
+    resources: [{ numCpus: 0.1 }, { ramMb: 1 }, { diskMb: 1 }],
+    executorConfig: { name: 'AuroraExecutor', data },
+  };
+}
+
+async function createJob(client: AuroraClient, name: string): Promise<void> {
+  const taskConfig = config(name, 'old');
+  const description = { key: taskConfig['job'], taskConfig, instanceCount: INSTANCES };
+  const response = await client.call('createJob', { description });
+  if (response.responseCode !== 'OK') throw new Error(JSON.stringify(response.details));
+}
+
+async function startUpdate(client: AuroraClient, name: string): Promise<unknown> {
+  const settings = {
+    updateGroupSize: 2,
+    minWaitInInstanceRunningMs: 0,
+    blockIfNoPulsesAfterMs: 5_000,
+  };
+  const request = { taskConfig: config(name, 'new'), instanceCount: INSTANCES, settings };
+  const response = await client.call('startJobUpdate', { request });
+  return response.result?.['startJobUpdateResult']?.['key'];
+}
+
+/** Each update once a second, spread over it, whether or not the one before was answered. */
+function pulseAll(
+  client: AuroraClient,
+  keys: readonly unknown[],
+  latencies: number[],
+): { stop: () => void } {
+  const STEP_MS = 20;
+  const perStep = Math.ceil((keys.length * STEP_MS) / 1_000);
+  let next = 0;
+  const timer = setInterval(() => {
+    for (let index = 0; index < perStep; index++) {
+      const key = keys[next++ % keys.length];
+      const began = performance.now();
+      client.call('pulseJobUpdate', { key }).then(
+        () => latencies.push(performance.now() - began),
+        () => undefined,
+      );
+    }
+  }, STEP_MS);
+  return { stop: () => clearInterval(timer) };
+}
