@@ -31,6 +31,11 @@ export function engineSettings(config: Config): EngineSettings {
     initialKillRetryMs: config.initial_task_kill_retry_interval,
     partitionAware: config.partition_aware,
     portRanges: [config.port_range],
+    updatePruning: {
+      intervalMs: config.job_update_history_pruning_interval,
+      pruneThresholdMs: config.job_update_history_pruning_threshold,
+      maxPerJob: config.job_update_history_per_job_threshold,
+    },
   };
 }
 

@@ -19,6 +19,8 @@ import { CommandRunner } from './commands.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobLanes } from './job-lane.js';
 import { Jobs } from './jobs.js';
+import type { UpdatePruningSettings } from './pruning.js';
+import { UpdatePruning } from './pruning.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import { Stepping } from './stepping.js';
@@ -37,6 +39,7 @@ export interface EngineSettings {
   readonly initialKillRetryMs: number;
   readonly partitionAware: boolean;
   readonly portRanges: readonly Range[];
+  readonly updatePruning: UpdatePruningSettings;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -47,6 +50,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   initialKillRetryMs: 15_000,
   partitionAware: false,
   portRanges: [{ first: 31_000, last: 32_000 }],
+  updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
 };
 
 export interface EngineOptions {
@@ -74,6 +78,7 @@ export class Engine {
   readonly updater: Updater;
   readonly updates: UpdateVerbs;
   readonly jobs: Jobs;
+  readonly updatePruning: UpdatePruning;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
   private housekeeping: TimerHandle | undefined;
@@ -120,6 +125,10 @@ export class Engine {
     });
     this.updates = new UpdateVerbs(this.updater, configs);
     this.jobs = new Jobs({ db, lanes, tasks, configs, updater: this.updater });
+    this.updatePruning = new UpdatePruning({
+      ...{ db, clock, timers, stats, log },
+      settings: settings.updatePruning,
+    });
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
@@ -151,6 +160,7 @@ export class Engine {
     await this.updater.load();
     this.scheduling.start();
     await this.updater.recover();
+    this.updatePruning.start();
     this.keepHouse();
   }
 
@@ -158,6 +168,7 @@ export class Engine {
   async stop(): Promise<void> {
     this.stopped = true;
     this.housekeeping?.cancel();
+    this.updatePruning.stop();
     this.updater.stop();
     this.timeouts.stop();
     this.scheduling.stop();
@@ -169,11 +180,16 @@ export class Engine {
 
   /** Resolves when nothing is under way but what waits for a timer: for tests on a fake clock. */
   async idle(): Promise<void> {
-    while (this.lanes.busy > 0 || this.commands.busy || this.timeouts.pending > 0) {
+    while (this.isBusy()) {
       await this.lanes.idle();
       await this.commands.idle();
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  private isBusy(): boolean {
+    const { lanes, commands, timeouts, updatePruning } = this;
+    return lanes.busy > 0 || commands.busy || timeouts.pending > 0 || updatePruning.busy;
   }
 
   private sink(): BackendSink {
