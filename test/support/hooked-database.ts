@@ -8,6 +8,8 @@ import { Database, query } from '../../src/store/database.js';
 export interface Written {
   /** One of its statements contains this text, the name of a table for instance. */
   mentions(text: string): boolean;
+  /** How many it sent, BEGIN with the fence and COMMIT aside. */
+  readonly statements: number;
 }
 
 export class HookedDatabase extends Database {
@@ -26,7 +28,10 @@ export class HookedDatabase extends Database {
           return tx.run(statement);
         },
       });
-      await this.beforeCommit?.({ mentions: (part) => texts.some((text) => text.includes(part)) });
+      await this.beforeCommit?.({
+        mentions: (part) => texts.some((text) => text.includes(part)),
+        statements: texts.length,
+      });
       return result;
     });
   }
