@@ -2,7 +2,7 @@
  * Tasks that wait for a host (tasks.md §5): why they wait, what ends it, that no host is given more than
  * it has, and what is left of a task that was killed while it waited.
  */
-import type { Constraint } from '../../src/core/model/config.js';
+import type { Constraint, TaskConstraint } from '../../src/core/model/config.js';
 import { killedBy } from '../../src/core/task/messages.js';
 import { findActiveTasks, findTasks } from '../../src/store/tasks.js';
 import { aConfig, aJob } from '../support/builders.js';
@@ -74,9 +74,7 @@ test('so is one of another job, and one for which a host has to come', async () 
 });
 
 test('constraints: by value, and so many of a job to a host', async () => {
-  const constraint = (name: string, one: Constraint['constraint']): Constraint => ({
-    ...{ name, constraint: one },
-  });
+  const constraint = (name: string, one: TaskConstraint): Constraint => ({ name, constraint: one });
   await start({
     hosts: ['a', 'b'].map((host) => ({ host, attributes: { rack: [`rack-${host}`] } })),
   });
