@@ -89,6 +89,8 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const DEFAULT_ANSWER_MS = 15_000;
 const DEFAULT_OUTCOME_MS = 15_000;
 const OUTCOME_RETRY_MS = 200;
+/** Beyond so many different texts a statement is not prepared: filters of reads vary in their form. */
+const MOST_PREPARED = 200;
 const FENCED = 'SHF01';
 
 /** Classes and codes after which the same transaction may succeed: connection, resources, conflicts. */
@@ -134,6 +136,7 @@ export class Database {
   /** Statements sent so far, BEGIN and COMMIT included. */
   statements = 0;
   private readonly pool: pg.Pool;
+  private readonly names = new Map<string, string>();
   private epoch: number | undefined;
   private closed = false;
   /** Until when outcomes are looked for, real time; a test's clock does not move Postgres. */
@@ -353,6 +356,19 @@ export class Database {
     };
   }
 
+  /**
+   * Statements are prepared once on each connection: Postgres then need not plan them each time, which
+   * costs it more than running them. Texts come from our own code and are few.
+   */
+  private prepared(text: string): { text: string; name?: string } {
+    let name = this.names.get(text);
+    if (name === undefined && this.names.size < MOST_PREPARED) {
+      name = `shim_${this.names.size}`;
+      this.names.set(text, name);
+    }
+    return name === undefined ? { text } : { text, name };
+  }
+
   private async send(
     client: pg.PoolClient,
     text: string,
@@ -361,7 +377,7 @@ export class Database {
     this.statements += 1;
     try {
       const result = await client.query<Record<string, unknown>>(
-        values === undefined ? { text } : { text, values: values as unknown[] },
+        values === undefined ? { text } : { ...this.prepared(text), values: values as unknown[] },
       );
       return result.rows;
     } catch (error) {
