@@ -170,6 +170,7 @@ export class Updater {
    * most one input for each instance, so that no two of one instance are taken for one.
    */
   enqueueTick(entry: ActiveUpdate, input?: UpdateInput, isBoot = false): Promise<void> {
+    if (this.stopped) return Promise.resolve();
     if (input !== undefined) entry.inputs.push(input);
     if (entry.tickQueued) return Promise.resolve();
     entry.tickQueued = true;
@@ -328,7 +329,7 @@ export class Updater {
     tx.onCommit(() => {
       result.keep();
       this.settle(entry);
-      if (isRolling(entry.state)) this.setWatches(entry, result);
+      if (isRolling(entry.state) && !this.stopped) this.setWatches(entry, result);
     });
   }
 
