@@ -4,11 +4,18 @@
  */
 import { Agent, request as httpRequest } from 'node:http';
 import { createFromCore, type FromCore } from './from-core.js';
-import { auroraSchema } from './idl.js';
+import { shimSchema } from './idl.js';
 import { BINARY_TYPE, JSON_TYPE } from './media-types.js';
 import type { PlainRecord } from './presence.js';
 import { MessageType, TType, type ProtocolName, type ProtocolReader } from './protocol.js';
-import { enumOf, methodsOf, structOf, type Schema, type TypeRef } from './schema.js';
+import {
+  enumOf,
+  methodsOf,
+  structOf,
+  type MethodSchema,
+  type Schema,
+  type TypeRef,
+} from './schema.js';
 import { BinaryReader, BinaryWriter } from './tbinary.js';
 import { JsonReader } from './tjson.js';
 import { JsonWriter } from './tjson-writer.js';
@@ -21,11 +28,14 @@ export interface ClientOptions {
   readonly connections?: number;
 }
 
-/** The Response struct by field names, enums as names. */
-export interface ApiResponse {
+/** The one member of a Response's result, by its name. */
+export type ApiResult = Readonly<Record<string, PlainRecord>>;
+
+/** A reply struct by field names, enums as names: Response, or one of the extension with its own result. */
+export interface ApiResponse<Result = ApiResult> {
   readonly responseCode: string;
   readonly details: readonly { readonly message?: string }[];
-  readonly result?: Readonly<Record<string, PlainRecord>>;
+  readonly result?: Result;
 }
 
 /** No Thrift reply came back. */
@@ -39,24 +49,33 @@ const REPLY_VALUES = 50_000_000;
 
 export class AuroraClient {
   private readonly schema: Schema;
+  private readonly methods: ReadonlyMap<string, MethodSchema>;
   private readonly fromCore: FromCore;
   private readonly agent: Agent;
   private seqid = 0;
 
   constructor(private readonly options: ClientOptions) {
     this.agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 4 });
-    this.schema = withArguments(auroraSchema(), 'AuroraAdmin');
+    const schema = shimSchema();
+    this.methods = methodsOf(schema, 'AuroraShim');
+    this.schema = withArguments(schema, this.methods);
     this.fromCore = createFromCore(this.schema);
   }
 
   /**
-   * Calls a method of the API with arguments by name.
+   * Calls a method of the API or of the extension with arguments by name.
    * @throws ClientError when the server cannot be reached or answers with anything but a reply
    */
-  async call(method: string, args: PlainRecord = {}): Promise<ApiResponse> {
+  async call<Result = ApiResult>(
+    method: string,
+    args: PlainRecord = {},
+  ): Promise<ApiResponse<Result>> {
     const seqid = this.seqid + 1;
     const { reply } = await this.exchange(method, args);
-    const reader = this.binary ? new BinaryReader(reply, REPLY_VALUES) : new JsonReader(reply, REPLY_VALUES);
+    const { returns } = this.shapeOf(method);
+    const reader = this.binary
+      ? new BinaryReader(reply, REPLY_VALUES)
+      : new JsonReader(reply, REPLY_VALUES);
     const header = reader.readMessageBegin();
     if (header.type === MessageType.EXCEPTION)
       throw new ClientError(`${method} is not known there`);
@@ -65,10 +84,10 @@ export class AuroraClient {
         `a reply to ${header.name} ${header.seqid} came for ${method} ${seqid}`,
       );
     }
-    const result = this.readStruct(reader, new Map([[0, { name: 'success', type: RESPONSE }]]));
+    const result = this.readStruct(reader, new Map([[0, { name: 'success', type: returns }]]));
     if (result['success'] === undefined)
       throw new ClientError(`${method} was answered with nothing`);
-    return result['success'] as ApiResponse;
+    return result['success'] as ApiResponse<Result>;
   }
 
   /** The same call as bytes: what was sent and what came back. */
@@ -88,9 +107,14 @@ export class AuroraClient {
     return this.options.protocol !== 'json';
   }
 
+  private shapeOf(method: string): MethodSchema {
+    const shape = this.methods.get(method);
+    if (shape === undefined) throw new ClientError(`the API has no method ${method}`);
+    return shape;
+  }
+
   private encode(method: string, args: PlainRecord, seqid: number): Buffer {
-    const struct = argumentsOf(method);
-    if (!this.schema.structs.has(struct)) throw new ClientError(`the API has no method ${method}`);
+    const struct = argumentsOf(this.shapeOf(method).name);
     const out = this.binary ? new BinaryWriter() : new JsonWriter();
     out.writeMessageBegin(method, MessageType.CALL, seqid);
     this.fromCore.writeStruct(out, struct, args);
@@ -189,13 +213,11 @@ export class AuroraClient {
 const argumentsOf = (method: string): string => `${method}_args`;
 
 /** The schema with a struct for the arguments of each method, as Thrift's compiler would have it. */
-function withArguments(schema: Schema, service: string): Schema {
+function withArguments(schema: Schema, methods: ReadonlyMap<string, MethodSchema>): Schema {
   const structs = new Map(schema.structs);
-  for (const [method, { args }] of methodsOf(schema, service)) {
+  for (const [method, { args }] of methods) {
     const name = argumentsOf(method);
     structs.set(name, { name, kind: 'struct', fields: args });
   }
   return { ...schema, structs };
 }
-
-const RESPONSE: TypeRef = { kind: 'struct', name: 'Response' };

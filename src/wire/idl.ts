@@ -331,3 +331,11 @@ export function auroraSchema(): Schema {
   aurora ??= parseIdl(idlPath('aurora.thrift'));
   return aurora;
 }
+
+let shim: Schema | undefined;
+
+/** The schema of thrift/extension.thrift with all of aurora.thrift, read once. */
+export function shimSchema(): Schema {
+  shim ??= parseIdl(idlPath('extension.thrift'));
+  return shim;
+}

@@ -19,8 +19,9 @@ export type PlainRecord = Readonly<Record<string, unknown>>;
 
 /**
  * Structs whose unset fields stay unset, because unset means something else than 0 or empty:
- * in queries no filter, in these settings the configured batch size, in a JobSummary no cron job, and of the
- * two members of the details result exactly one is answered (wire.md §2.3).
+ * in queries no filter, in these settings the configured batch size, in a JobSummary no cron job, of the
+ * two members of the details result exactly one is answered (wire.md §2.3), and in the blockers of the
+ * extension a time that there is none.
  */
 const KEEPS_UNSET: ReadonlySet<string> = new Set([
   'TaskQuery',
@@ -28,6 +29,7 @@ const KEEPS_UNSET: ReadonlySet<string> = new Set([
   'ExplicitReconciliationSettings',
   'JobSummary',
   'GetJobUpdateDetailsResult',
+  ...['JobUpdateBlockersQuery', 'HeartbeatBlocker', 'InstanceWait'],
 ]);
 
 /** Structs that gorealis sends with no field at all where it has none to send (wire.md §5). */

@@ -1,9 +1,13 @@
-/** Outcomes become Response structs, and failures become outcomes (wire.md §2.2, §1.4). */
+/**
+ * Outcomes become Response structs, or the reply structs of the extension, which have the same members; and
+ * failures become outcomes (wire.md §2.2, §1.4).
+ */
 import { RefusedError, TransientError, UnknownOutcomeError } from '../core/errors.js';
 import type { Outcome, ResponseCode } from '../rpc/outcome.js';
 import type { FromCore } from './from-core.js';
 import type { PlainRecord } from './presence.js';
 import { MessageType, TType, type ProtocolWriter } from './protocol.js';
+import { structOf, type MethodSchema, type Schema } from './schema.js';
 
 /** Types of TApplicationException that we send (wire.md §1.4). */
 export const ExceptionType = { UNKNOWN_METHOD: 1, INTERNAL_ERROR: 6, PROTOCOL_ERROR: 7 } as const;
@@ -42,6 +46,26 @@ export function textOf(error: unknown): string | undefined {
   return error instanceof Error && error.message !== '' ? error.message : undefined;
 }
 
+/** The struct that answers every method of Aurora's API. */
+const RESPONSE = 'Response';
+/** What a reply struct must have, since every answer says it; `result` is a reply's own affair. */
+const MEMBERS_OF_A_REPLY = ['responseCode', 'serverInfo', 'details', 'result'] as const;
+
+/**
+ * The name of the struct that a method is answered with: Response, or one of the method's own with the same
+ * members (thrift/extension.thrift).
+ *
+ * @throws Error for a method whose return type could not carry an outcome: a mistake in the IDL
+ */
+export function replyStruct(schema: Schema, method: MethodSchema): string {
+  const { name, returns } = method;
+  if (returns.kind !== 'struct') throw new Error(`${name} does not return a struct`);
+  const { fields } = structOf(schema, returns.name);
+  const missing = MEMBERS_OF_A_REPLY.find((member) => !fields.some((f) => f.name === member));
+  if (missing !== undefined) throw new Error(`${returns.name} has no field ${missing}`);
+  return returns.name;
+}
+
 function responseRecord(reply: Reply, serverInfo: ServerInfo): PlainRecord {
   return {
     responseCode: reply.code,
@@ -51,13 +75,15 @@ function responseRecord(reply: Reply, serverInfo: ServerInfo): PlainRecord {
   };
 }
 
+const isLongList = (value: unknown): boolean => Array.isArray(value) && value.length > LONG_LIST;
+
+/** Lists are members of the union's one member in a Response, of the result itself in other replies. */
 function isLong(result: PlainRecord | undefined): boolean {
   for (const name in result) {
-    const member = result[name] as PlainRecord;
-    for (const list in member) {
-      const items = member[list];
-      if (Array.isArray(items) && items.length > LONG_LIST) return true;
-    }
+    const member = result[name];
+    if (isLongList(member)) return true;
+    if (typeof member !== 'object' || Array.isArray(member)) continue;
+    for (const list in member) if (isLongList((member as PlainRecord)[list])) return true;
   }
   return false;
 }
@@ -66,6 +92,8 @@ function isLong(result: PlainRecord | undefined): boolean {
  * Writes the REPLY message whole; nothing of it may be sent if this throws EncodeError or RangeError.
  * Long results are written with pauses, and the promise resolves when all is written; short ones are
  * written before this returns, and it returns undefined.
+ *
+ * @param struct the method's `replyStruct`
  */
 export function writeReply(
   out: ProtocolWriter,
@@ -73,15 +101,16 @@ export function writeReply(
   call: { readonly name: string; readonly seqid: number },
   reply: Outcome | Reply,
   serverInfo: ServerInfo,
+  struct = RESPONSE,
 ): Promise<void> | undefined {
   out.writeMessageBegin(call.name, MessageType.REPLY, call.seqid);
   out.writeStructBegin('result');
   out.writeFieldBegin('success', TType.STRUCT, 0);
   const record = responseRecord(reply, serverInfo);
   if (isLong(reply.result)) {
-    return inSteps(fromCore.writeInSteps(out, 'Response', record)).then(() => endReply(out));
+    return inSteps(fromCore.writeInSteps(out, struct, record)).then(() => endReply(out));
   }
-  fromCore.writeStruct(out, 'Response', record);
+  fromCore.writeStruct(out, struct, record);
   endReply(out);
   return undefined;
 }

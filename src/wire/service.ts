@@ -3,11 +3,12 @@
  * service's own table, and maps what comes back. Nothing that happens in here escapes as a rejection.
  */
 import * as AuroraAdmin from '#thrift/AuroraAdmin';
+import * as AuroraShim from '#thrift/AuroraShim';
 import { Thrift } from 'thrift';
 import { RefusedError, TransientError } from '../core/errors.js';
 import type { Caller, ResponseCode, RpcMethod } from '../rpc/outcome.js';
 import { createFromCore } from './from-core.js';
-import { auroraSchema } from './idl.js';
+import { auroraSchema, shimSchema } from './idl.js';
 import {
   ProtocolError,
   TType,
@@ -19,6 +20,7 @@ import {
 import {
   ExceptionType,
   replyOfError,
+  replyStruct,
   textOf,
   writeException,
   writeReply,
@@ -45,7 +47,10 @@ export interface WireLog {
 /** An IDL with its stubs: what is served. */
 export interface ServedApi {
   readonly schema: Schema;
-  /** The service whose methods, with those of its bases, are answered. */
+  /**
+   * The service whose methods, with those of its bases, are answered: each with a Response, or with a struct
+   * of its own that has Response's members (`replyStruct`).
+   */
   readonly service: string;
   readonly Processor: ProcessorClass;
 }
@@ -75,6 +80,8 @@ export interface AuroraService {
 interface Method {
   readonly read: ArgumentReader;
   readonly toCore: ArgumentsToCore;
+  /** The struct its answers are written as. */
+  readonly reply: string;
   readonly run: RpcMethod | undefined;
 }
 
@@ -97,6 +104,11 @@ function writerOf(protocol: ProtocolName): ProtocolWriter {
 
 function auroraAdmin(): ServedApi {
   return { schema: auroraSchema(), service: 'AuroraAdmin', Processor: AuroraAdmin.Processor };
+}
+
+/** AuroraAdmin and what we add to it, of thrift/extension.thrift. */
+export function auroraShim(): ServedApi {
+  return { schema: shimSchema(), service: 'AuroraShim', Processor: AuroraShim.Processor };
 }
 
 class ThriftService implements AuroraService {
@@ -122,6 +134,7 @@ class ThriftService implements AuroraService {
           // Made for the same names just above.
           read: readers.get(name) as ArgumentReader,
           toCore: toCore.args(shape),
+          reply: replyStruct(schema, shape),
           run: Object.hasOwn(methods, name) ? methods[name] : undefined,
         },
       ]),
@@ -197,7 +210,7 @@ class ThriftService implements AuroraService {
     }
     const { serverInfo, log } = this.options;
     try {
-      const pending = writeReply(out, this.fromCore, header, reply, serverInfo);
+      const pending = writeReply(out, this.fromCore, header, reply, serverInfo, method.reply);
       if (pending !== undefined) await pending;
       this.called(call, reply.code);
       return { status: 200, body: out.finish() };
@@ -206,7 +219,7 @@ class ThriftService implements AuroraService {
       log?.error({ err: error, method: header.name }, 'an answer could not be encoded');
       const instead = writerOf(out.protocol);
       const failed: Reply = { code: 'ERROR', details: [textOf(error)] };
-      await writeReply(instead, this.fromCore, header, failed, serverInfo);
+      await writeReply(instead, this.fromCore, header, failed, serverInfo, method.reply);
       this.called(call, 'ERROR');
       return { status: 200, body: instead.finish() };
     }
