@@ -40,6 +40,12 @@ export interface StepResult {
   readonly keep: () => void;
 }
 
+interface Decided {
+  readonly outcome: TickOutcome;
+  /** The update's plan, or the one a rollback read anew. */
+  readonly plan: UpdatePlan;
+}
+
 export class Stepping {
   constructor(
     private readonly tasks: Tasks,
@@ -70,8 +76,8 @@ export class Stepping {
         stepper = await this.build(tx, entry, plan, direction);
         await this.loadCurrent(tx, entry, stepper.updater.order, current);
       }
-      const outcome = await this.decide(tx, entry, plan, stepper, changed, current);
-      return await this.carryOut(tx, entry, plan, stepper, outcome, changed, current, atMs);
+      const decided = await this.decide(tx, entry, plan, stepper, changed, current);
+      return await this.carryOut(tx, entry, stepper, decided, changed, current, atMs);
     } catch (error) {
       if (error instanceof PlanError) return failedToPlan(error, atMs);
       throw error;
@@ -153,7 +159,7 @@ export class Stepping {
     return changed;
   }
 
-  /** Asks the tick, loading what it says it needs. */
+  /** Asks the tick, loading what it says it needs; says also which plan it went by. */
   private async decide(
     tx: WriteTransaction,
     entry: ActiveUpdate,
@@ -161,7 +167,7 @@ export class Stepping {
     stepper: Stepper,
     changed: readonly ChangedInstance[],
     current: Map<number, InstanceTask | null>,
-  ): Promise<TickOutcome> {
+  ): Promise<Decided> {
     const history = { actions: stepper.actions, autopauseReleased: stepper.released };
     let usedPlan = plan;
     for (;;) {
@@ -177,7 +183,7 @@ export class Stepping {
         continue;
       }
       const turnsBack = outcome.next?.updater !== stepper.updater && startsRollback(outcome);
-      if (!turnsBack || usedPlan !== plan) return outcome;
+      if (!turnsBack || usedPlan !== plan) return { outcome, plan: usedPlan };
       // A rollback is built from what is stored now (UPD-020), once.
       try {
         usedPlan = await this.loadPlan(tx, entry);
@@ -191,9 +197,8 @@ export class Stepping {
   private async carryOut(
     tx: WriteTransaction,
     entry: ActiveUpdate,
-    plan: UpdatePlan,
     stepper: Stepper,
-    outcome: TickOutcome,
+    { outcome, plan }: Decided,
     changed: readonly ChangedInstance[],
     current: ReadonlyMap<number, InstanceTask | null>,
     atMs: number,
@@ -215,10 +220,9 @@ export class Stepping {
           return;
         }
         const { updater, change } = outcome.next;
-        // The other direction: old watches mean nothing, and its plan was read anew.
-        const turnedBack = updater !== stepper.updater;
-        if (turnedBack) entry.discardStepper();
-        entry.plan = turnedBack ? undefined : plan;
+        // In the other direction the watches set so far mean nothing.
+        if (updater !== stepper.updater) entry.discardStepper();
+        entry.plan = plan;
         advance(updater, change);
         for (const event of events) {
           if (event.kind !== 'instance') continue;
