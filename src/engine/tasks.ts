@@ -20,19 +20,11 @@ import type { Effect, TaskState as TargetState } from '../core/task/transition.j
 import { transition } from '../core/task/transition.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
-import { insertCommands } from '../store/commands.js';
 import type { ConfigStore } from '../store/configs.js';
 import type { Queries, WriteTransaction } from '../store/database.js';
 import type { Generation, NewTask, NewTaskEvent, TaskRecord } from '../store/tasks.js';
-import {
-  ensureJob,
-  findGenerations,
-  insertTaskEvents,
-  insertTasks,
-  lockTasks,
-  removeTasks,
-  updateTasks,
-} from '../store/tasks.js';
+import { writeTasks } from '../store/task-writes.js';
+import { ensureJob, findGenerations, lockTasks } from '../store/tasks.js';
 import type { Clock } from '../time.js';
 import type { CommandRunner } from './commands.js';
 
@@ -126,7 +118,11 @@ export class Tasks {
   }
 
   /** How long ago the newest event of a task happened, ms, on clocks that do not step. */
-  ageOf(record: TaskRecord): number {
+  ageOf(
+    record: Pick<TaskRecord, 'taskId'> & {
+      readonly newestEvent: Pick<TaskRecord['newestEvent'], 'id' | 'ageMs'>;
+    },
+  ): number {
     const seen = this.runningSeen.get(record.taskId);
     return seen?.eventId === record.newestEvent.id
       ? this.options.clock.monoNow() - seen.mono
@@ -350,25 +346,23 @@ export class Tasks {
   private async write(tx: WriteTransaction, batch: Batch): Promise<void> {
     const { commands } = this.options;
     const dirty = [...batch.tasks.values()].filter((task) => task.dirty);
-    // Rows leave the set of active ones before their replacements enter it (the unique index).
-    await updateTasks(
-      tx,
-      dirty.map((task) => ({
+    const { eventIds, commands: inserted } = await writeTasks(tx, {
+      states: dirty.map((task) => ({
         taskId: task.record.taskId,
         status: task.status,
         failureCount: task.failureCount,
         timesPartitioned: task.timesPartitioned,
         ...placementOf(task),
       })),
-    );
-    await removeTasks(tx, batch.removals);
-    await insertTasks(tx, batch.inserts);
-    const eventIds = await insertTaskEvents(tx, batch.events);
+      removals: batch.removals,
+      inserts: batch.inserts,
+      events: batch.events,
+      commands: [
+        ...batch.submits.map(({ taskId }) => ({ taskId, kind: 'submit' as const })),
+        ...batch.kills.map((taskId) => ({ taskId, kind: 'kill' as const })),
+      ],
+    });
     const requests = new Map(batch.submits.map((request) => [request.taskId, request]));
-    const inserted = await insertCommands(tx, [
-      ...batch.submits.map(({ taskId }) => ({ taskId, kind: 'submit' as const })),
-      ...batch.kills.map((taskId) => ({ taskId, kind: 'kill' as const })),
-    ]);
     tx.afterCommit(() => {
       for (const announcement of batch.announcements) {
         const event =

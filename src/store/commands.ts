@@ -9,21 +9,6 @@ export interface BackendCommand {
   readonly kind: 'submit' | 'kill';
 }
 
-export async function insertCommands(
-  tx: WriteTransaction,
-  commands: readonly Omit<BackendCommand, 'id'>[],
-): Promise<BackendCommand[]> {
-  if (commands.length === 0) return [];
-  const rows = await tx.run<{ id: string }>(sql`
-    INSERT INTO backend_commands (task_id, kind)
-    SELECT c.task_id, c.kind
-      FROM unnest(${commands.map((command) => command.taskId)}::text[],
-                  ${commands.map((command) => command.kind)}::text[])
-        WITH ORDINALITY AS c(task_id, kind, ord)
-     ORDER BY c.ord RETURNING id`);
-  return commands.map((command, index) => ({ ...command, id: rows[index]?.id ?? '' }));
-}
-
 /** All that are outstanding, oldest first. */
 export async function findCommands(queries: Queries): Promise<BackendCommand[]> {
   const rows = await queries.run(

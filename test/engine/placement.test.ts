@@ -120,7 +120,7 @@ test('a restart knows what the hosts have left, and who waits', async () => {
 test('a placement that cannot be written is tried again, and gives its place back meanwhile', async () => {
   await start();
   world.db.beforeCommit = (written) => {
-    if (written.mentions('backend_commands')) throw new Error('no');
+    if (written.mentions('"submit"')) throw new Error('no');
   };
   await world.addInstances(JOB, ONE_CPU, [0, 1]);
   expect(await world.statuses(JOB)).toEqual({ 0: 'PENDING', 1: 'PENDING' });

@@ -6,10 +6,14 @@ import { Database, query } from '../../src/store/database.js';
 
 /** A write transaction with everything written and COMMIT not sent yet. */
 export interface Written {
-  /** One of its statements contains this text, the name of a table for instance. */
+  /** One of its statements contains this text: the name of a table, or a value as JSON writes it. */
   mentions(text: string): boolean;
   /** How many it sent, BEGIN with the fence and COMMIT aside. */
   readonly statements: number;
+}
+
+interface Compiles {
+  compile(builder: unknown): { readonly sql: string; readonly parameters: readonly unknown[] };
 }
 
 export class HookedDatabase extends Database {
@@ -22,9 +26,8 @@ export class HookedDatabase extends Database {
       const result = await work({
         ...tx,
         run: (statement) => {
-          texts.push(
-            (statement as { compile(builder: unknown): { sql: string } }).compile(query).sql,
-          );
+          const { sql, parameters } = (statement as Compiles).compile(query);
+          texts.push(sql + JSON.stringify(parameters));
           return tx.run(statement);
         },
       });
