@@ -87,7 +87,7 @@ const NEWEST_EVENT = sql.raw(`
                  WHERE x.task_id = t.task_id ORDER BY x.id DESC LIMIT 1) e ON true`);
 
 /** `active` in the words of the index tasks_one_active_per_instance, so that it is used. */
-const IS_ACTIVE = sql.raw(
+export const IS_ACTIVE = sql.raw(
   `t.removed_at IS NULL AND t.status IN (${ACTIVE.map((status) => `'${status}'`).join(', ')})`,
 );
 
@@ -174,79 +174,6 @@ export async function ensureJob(tx: WriteTransaction, job: JobKey): Promise<void
   await tx.run(sql`
     INSERT INTO jobs (role, environment, name)
     VALUES (${job.role}, ${job.environment}, ${job.name}) ON CONFLICT DO NOTHING`);
-}
-
-export async function insertTasks(tx: WriteTransaction, tasks: readonly NewTask[]): Promise<void> {
-  if (tasks.length === 0) return;
-  await tx.run(sql`
-    INSERT INTO tasks (task_id, role, environment, job_name, instance_id, config_hash, status,
-                       failure_count, ancestor_id)
-    SELECT * FROM unnest(
-      ${tasks.map((task) => task.taskId)}::text[],
-      ${tasks.map((task) => task.job.role)}::text[],
-      ${tasks.map((task) => task.job.environment)}::text[],
-      ${tasks.map((task) => task.job.name)}::text[],
-      ${tasks.map((task) => task.instanceId)}::int[],
-      ${tasks.map((task) => task.configHash)}::text[],
-      ${tasks.map((task) => task.status)}::text[],
-      ${tasks.map((task) => task.failureCount)}::int[],
-      ${tasks.map((task) => task.ancestorId ?? null)}::text[])`);
-}
-
-/** Writes the rows' new state; each task at most once. */
-export async function updateTasks(
-  tx: WriteTransaction,
-  states: readonly TaskState[],
-): Promise<void> {
-  if (states.length === 0) return;
-  await tx.run(sql`
-    UPDATE tasks t SET status = c.status, failure_count = c.failure_count,
-           times_partitioned = c.times_partitioned, slave_host = c.slave_host, slave_id = c.slave_id,
-           assigned_ports = c.assigned_ports::jsonb
-      FROM unnest(
-        ${states.map((state) => state.taskId)}::text[],
-        ${states.map((state) => state.status)}::text[],
-        ${states.map((state) => state.failureCount)}::int[],
-        ${states.map((state) => state.timesPartitioned)}::int[],
-        ${states.map((state) => state.slaveHost ?? null)}::text[],
-        ${states.map((state) => state.slaveId ?? null)}::text[],
-        ${states.map((state) => JSON.stringify(state.assignedPorts))}::text[])
-        AS c(task_id, status, failure_count, times_partitioned, slave_host, slave_id, assigned_ports)
-     WHERE t.task_id = c.task_id`);
-}
-
-/** Appends events in the order given and returns their ids in that order. */
-export async function insertTaskEvents(
-  tx: WriteTransaction,
-  events: readonly NewTaskEvent[],
-): Promise<string[]> {
-  if (events.length === 0) return [];
-  const rows = await tx.run<{ id: string }>(sql`
-    INSERT INTO task_events (task_id, status, happened_at, message, scheduler)
-    SELECT c.task_id, c.status, to_timestamp(c.at / 1000.0), c.message, c.scheduler
-      FROM unnest(
-        ${events.map((event) => event.taskId)}::text[],
-        ${events.map((event) => event.status)}::text[],
-        ${events.map((event) => event.timestampMs)}::float8[],
-        ${events.map((event) => event.message ?? null)}::text[],
-        ${events.map((event) => event.scheduler ?? null)}::text[])
-        WITH ORDINALITY AS c(task_id, status, at, message, scheduler, ord)
-     ORDER BY c.ord RETURNING id`);
-  return rows.map((row) => row.id);
-}
-
-/** Makes tombstones of tasks that never had a host (design D12). */
-export async function removeTasks(
-  tx: WriteTransaction,
-  removals: readonly { readonly taskId: string; readonly reason?: string }[],
-): Promise<void> {
-  if (removals.length === 0) return;
-  await tx.run(sql`
-    UPDATE tasks t SET removed_at = shim_clock(), removed_reason = c.reason
-      FROM unnest(
-        ${removals.map((removal) => removal.taskId)}::text[],
-        ${removals.map((removal) => removal.reason ?? null)}::text[]) AS c(task_id, reason)
-     WHERE t.task_id = c.task_id`);
 }
 
 /** A generation of an instance in the words of its events, oldest first. */
