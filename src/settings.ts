@@ -18,6 +18,11 @@ export function advertisedHost(config: Config): string {
   return config.hostname ?? hostname();
 }
 
+/** As the reference counts this one: what is beyond the last full minute does not count. */
+function wholeMinutes(ms: number): number {
+  return ms - (ms % 60_000);
+}
+
 export function engineSettings(config: Config): EngineSettings {
   return {
     schedulerHost: advertisedHost(config),
@@ -31,6 +36,10 @@ export function engineSettings(config: Config): EngineSettings {
     initialKillRetryMs: config.initial_task_kill_retry_interval,
     partitionAware: config.partition_aware,
     portRanges: [config.port_range],
+    updateAffinity: {
+      enabled: config.enable_update_affinity,
+      holdMs: wholeMinutes(config.update_affinity_reservation_hold_time),
+    },
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,
       pruneThresholdMs: config.job_update_history_pruning_threshold,
@@ -82,7 +91,6 @@ export function unsupported(config: Config): string[] {
     [config.webhook_config !== undefined, '--webhook_config'],
     [config.custom_executor_config !== undefined, '--custom_executor_config'],
     [config.global_container_mounts.length > 0, '--global_container_mounts'],
-    [config.enable_update_affinity, '--enable_update_affinity=true'],
     [config.standby_proxy, '--standby_proxy=true'],
   ];
   return wanted.flatMap(([isSet, flag]) => (isSet ? [`${flag} is not supported yet`] : []));

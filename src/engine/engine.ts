@@ -15,6 +15,8 @@ import { dropOldReceipts } from '../store/receipts.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findAllActiveTasks, findTasks } from '../store/tasks.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
+import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
+import { createAffinity } from './affinity.js';
 import { CommandRunner } from './commands.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobLanes } from './job-lane.js';
@@ -40,6 +42,7 @@ export interface EngineSettings {
   readonly partitionAware: boolean;
   readonly portRanges: readonly Range[];
   readonly updatePruning: UpdatePruningSettings;
+  readonly updateAffinity: UpdateAffinitySettings;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -51,6 +54,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   partitionAware: false,
   portRanges: [{ first: 31_000, last: 32_000 }],
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
+  updateAffinity: { enabled: false, holdMs: 180_000 },
 };
 
 export interface EngineOptions {
@@ -71,6 +75,7 @@ export class Engine {
   readonly configs = new ConfigStore();
   readonly heartbeats: Heartbeats;
   readonly commands: CommandRunner;
+  readonly affinity: UpdateAffinity;
   readonly tasks: Tasks;
   readonly reports: Reports;
   readonly scheduling: Scheduling;
@@ -90,7 +95,8 @@ export class Engine {
     this.startedAtMs = clock.wallNow();
     this.heartbeats = new Heartbeats(clock);
     this.commands = new CommandRunner({ db, backend, timers, log });
-    const { commands } = this;
+    this.affinity = createAffinity(settings.updateAffinity, timers, stats);
+    const { commands, affinity } = this;
     this.tasks = new Tasks({
       clock,
       random,
@@ -99,6 +105,7 @@ export class Engine {
       stats,
       log,
       flapping: settings.flapping,
+      affinity,
       schedulerHost: settings.schedulerHost,
     });
     const { tasks } = this;
@@ -113,6 +120,7 @@ export class Engine {
       random,
       log,
       portRanges,
+      affinity,
     });
     this.timeouts = new Timeouts({
       ...{ db, lanes, tasks, configs, commands, clock, timers, random, stats, log },
@@ -172,6 +180,7 @@ export class Engine {
     this.updater.stop();
     this.timeouts.stop();
     this.scheduling.stop();
+    this.affinity.stop();
     this.commands.stop();
     this.options.db.endWaiting();
     await this.options.backend.stop();

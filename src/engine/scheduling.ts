@@ -4,7 +4,7 @@
  */
 import type { HostEvent } from '../backend/backend.js';
 import type { TaskConfig } from '../core/model/config.js';
-import { jobKeyText } from '../core/model/keys.js';
+import { instanceKeyText, jobKeyText } from '../core/model/keys.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { Range } from '../core/model/ranges.js';
 import { chooseHost } from '../core/schedule/choose-host.js';
@@ -17,6 +17,7 @@ import type { Database, WriteTransaction } from '../store/database.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findTasks } from '../store/tasks.js';
 import type { Timers } from '../time.js';
+import type { UpdateAffinity } from './affinity.js';
 import type { JobLanes } from './job-lane.js';
 import type { ChangeRequest, TaskChange, Tasks } from './tasks.js';
 
@@ -45,6 +46,7 @@ export interface SchedulingOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly portRanges: readonly Range[];
+  readonly affinity: UpdateAffinity;
 }
 
 export class Scheduling {
@@ -56,7 +58,9 @@ export class Scheduling {
   private readonly reasons = new Map<string, readonly Veto[]>();
   private running = false;
 
-  constructor(private readonly options: SchedulingOptions) {}
+  constructor(private readonly options: SchedulingOptions) {
+    options.affinity.onFreed(() => this.tryAll());
+  }
 
   /** Why a PENDING task has no host yet; undefined when it was not tried. */
   vetoesOf(taskId: string): readonly Veto[] | undefined {
@@ -109,8 +113,11 @@ export class Scheduling {
   }
 
   onTaskChange(change: TaskChange): void {
-    const { taskId, job, status } = change.task;
+    const { taskId, job, status, instanceId, slaveId } = change.task;
     const jobText = jobKeyText(job);
+    if (change.kind === 'changed' && status === 'ASSIGNED' && slaveId !== undefined) {
+      this.options.affinity.release(slaveId, instanceKeyText(job, instanceId));
+    }
     if (change.kind === 'changed' && status === 'PENDING') {
       this.wait(jobText, taskId);
       this.tryJob(jobText);
@@ -186,7 +193,8 @@ export class Scheduling {
     const requests: ChangeRequest[] = [];
     for (const record of pending.sort((a, b) => a.instanceId - b.instanceId)) {
       const { config } = configOf(record.configHash);
-      const hosts = [...this.ledgers.values()].map((ledger) => ledger.host);
+      const instance = instanceKeyText(record.job, record.instanceId);
+      const hosts = this.hostsFor(instance);
       const choice = chooseHost(config, hosts, this.jobTasks(jobText), this.options.random);
       if (choice.host === undefined) {
         this.reasons.set(record.taskId, choice.vetoes);
@@ -204,6 +212,16 @@ export class Scheduling {
       });
     }
     return requests;
+  }
+
+  /** The agent kept for the instance and no other; without one, every agent nobody else is kept. */
+  private hostsFor(instance: string): Host[] {
+    const { affinity } = this.options;
+    const own = affinity.agentOf(instance);
+    const hosts = [...this.ledgers.values()].map((ledger) => ledger.host);
+    return hosts.filter(({ agentId }) =>
+      own === undefined ? !affinity.isReserved(agentId) : agentId === own,
+    );
   }
 
   /** Attributes of the hosts of a job's tasks, one entry for each task: for limit constraints. */

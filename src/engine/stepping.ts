@@ -243,11 +243,12 @@ export class Stepping {
   ): Promise<void> {
     const kills = steps.filter((step) => step.kind === 'KILL' || step.kind === 'KILL_AND_RESERVE');
     const message = killedForUpdate(entry.key.id);
-    const targets = kills.flatMap(({ instanceId }) => known.get(instanceId)?.taskId ?? []);
-    if (targets.length > 0) {
-      const requests = targets.map((taskId) => ({ taskId, target: 'KILLING' as const, message }));
-      await this.tasks.change(tx, requests);
-    }
+    const requests = kills.flatMap(({ instanceId, kind }) => {
+      const taskId = known.get(instanceId)?.taskId;
+      const reserve = kind === 'KILL_AND_RESERVE';
+      return taskId === undefined ? [] : [{ taskId, target: 'KILLING' as const, message, reserve }];
+    });
+    if (requests.length > 0) await this.tasks.change(tx, requests);
     const adds = steps.filter((step) => step.kind === 'ADD');
     if (adds.length === 0) return;
     const occupied = await findActiveTasks(

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { StateChangeResult, SubmitRequest, Target } from '../backend/backend.js';
 import type { StoredConfig } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
-import { jobKeyText } from '../core/model/keys.js';
+import { instanceKeyText, jobKeyText } from '../core/model/keys.js';
 import type { ScheduleStatus } from '../core/model/statuses.js';
 import { taskIdFor } from '../core/model/task.js';
 import type { BackoffLimits } from '../core/task/flapping.js';
@@ -26,6 +26,7 @@ import type { Generation, NewTask, NewTaskEvent, TaskRecord } from '../store/tas
 import { writeTasks } from '../store/task-writes.js';
 import { ensureJob, findGenerations, lockTasks } from '../store/tasks.js';
 import type { Clock } from '../time.js';
+import type { UpdateAffinity } from './affinity.js';
 import type { CommandRunner } from './commands.js';
 
 /** A task as it is after a change. */
@@ -58,6 +59,8 @@ export interface ChangeRequest {
   readonly expected?: ScheduleStatus;
   /** Written with the change to ASSIGNED. */
   readonly placement?: Target;
+  /** When the change is made and the task has an agent, that agent is kept for the instance (updates.md §3.11). */
+  readonly reserve?: boolean;
 }
 
 export interface FlappingSettings extends BackoffLimits {
@@ -72,6 +75,7 @@ export interface TasksOptions {
   readonly stats: Stats;
   readonly log: Log;
   readonly flapping: FlappingSettings;
+  readonly affinity: UpdateAffinity;
   /** Host name written into task events. */
   readonly schedulerHost: string;
 }
@@ -174,8 +178,26 @@ export class Tasks {
       results.push(this.apply(batch, request, configOf, replaced));
     }
     await this.addReplacements(tx, batch, replaced);
+    this.reserveAgents(tx, batch, requests, results);
     await this.write(tx, batch);
     return results;
+  }
+
+  private reserveAgents(
+    tx: WriteTransaction,
+    batch: Batch,
+    requests: readonly ChangeRequest[],
+    results: readonly StateChangeResult[],
+  ): void {
+    requests.forEach(({ taskId, reserve }, index) => {
+      if (reserve !== true || results[index] !== 'SUCCESS') return;
+      const record = batch.tasks.get(taskId)?.record;
+      if (record?.slaveId === undefined) return;
+      const { slaveId: agentId, job, instanceId } = record;
+      const instance = instanceKeyText(job, instanceId);
+      // Before anybody hears that the task is going: the agent must not look free for a moment.
+      tx.onCommit(() => this.options.affinity.reserve(agentId, instance));
+    });
   }
 
   /** The delay a task still waits in THROTTLED or PENDING for its ancestors' flapping, ms. */

@@ -39,6 +39,11 @@ export function updateKeyText(key: JobUpdateKey): string {
   return `${jobKeyText(key.job)}/${key.id}`;
 }
 
+/** `role/environment/name/instance`. */
+export function instanceKeyText(job: JobKey, instanceId: number): string {
+  return `${jobKeyText(job)}/${instanceId}`;
+}
+
 /** Reads `role/environment/name`; undefined when the text is not a valid job key. */
 export function parseJobKey(text: string): JobKey | undefined {
   const [role, environment, name, ...rest] = text.split('/');
