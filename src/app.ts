@@ -21,6 +21,7 @@ import type { Log } from './observe/log.js';
 import { Metrics } from './observe/metrics.js';
 import { addProcessStats } from './observe/process-stats.js';
 import { Stats } from './observe/stats.js';
+import { createExtension } from './rpc/extension.js';
 import { createMethods } from './rpc/methods.js';
 import type { RpcMethod } from './rpc/outcome.js';
 import { advertisedHost, engineSettings, validationLimits } from './settings.js';
@@ -29,7 +30,7 @@ import { startEmbeddedPostgres } from './store/embedded.js';
 import { LeaderLock } from './store/leader-lock.js';
 import { migrate } from './store/migrate.js';
 import { systemClock, systemTimers } from './time.js';
-import { createAuroraService } from './wire/service.js';
+import { auroraShim, createAuroraService } from './wire/service.js';
 
 export interface AppOptions {
   readonly config: Config;
@@ -98,13 +99,14 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     random: Math.random,
     settings: engineSettings(config),
   });
-  const methods = createMethods({
+  const rpcDeps = {
     ...{ engine, limits, stats },
     settings: { unknownPulseResponse: config.unknown_pulse_response },
-  });
+  };
   const service = createAuroraService(
-    onlyWhile(() => serving, methods),
+    onlyWhile(() => serving, { ...createMethods(rpcDeps), ...createExtension(rpcDeps) }),
     {
+      api: auroraShim(),
       serverInfo: { clusterName: config.cluster_name, statsUrlPrefix: config.viz_job_url_prefix },
       log,
       onCall: (method, code, nanos) => {

@@ -2,6 +2,7 @@
  * The registry of active updates (updates.md §1.3): what the engine and a pulse need to know of each
  * without asking Postgres. Loaded at start, changed only by what was committed.
  */
+import type { Metadata } from '../core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
 import { jobKeyText, updateKeyText } from '../core/model/keys.js';
 import type { ExplicitUpdateStatus, UpdateStatus } from '../core/model/statuses.js';
@@ -53,6 +54,9 @@ export class ActiveUpdate {
 
   constructor(record: UpdateRecord) {
     this.key = record.key;
+    this.user = record.user;
+    this.metadata = record.metadata;
+    this.createdMs = record.createdMs;
     this.pulseTimeoutMs = record.pulseTimeoutMs;
     this.keyText = updateKeyText(record.key);
     this.jobText = jobKeyText(record.key.job);
@@ -64,6 +68,10 @@ export class ActiveUpdate {
 
   readonly key: JobUpdateKey;
   readonly pulseTimeoutMs: number;
+  /** Who started it, with what beside it, and when: for those who ask why it stands still. */
+  readonly user: string;
+  readonly metadata: readonly Metadata[];
+  readonly createdMs: number;
 
   get coordinated(): boolean {
     return this.pulseTimeoutMs > 0;
@@ -89,12 +97,18 @@ export class ActiveUpdate {
 
 export class ActiveUpdates {
   private readonly byKey = new Map<string, ActiveUpdate>();
+  /** An id is enough to tell an update: it is a random UUID, and the primary key of its table. */
+  private readonly byId = new Map<string, ActiveUpdate>();
   private readonly byJob = new Map<string, ActiveUpdate>();
   /** False until the registry was read from Postgres: a pulse must not be answered before. */
   loaded = false;
 
   get(updateKey: string): ActiveUpdate | undefined {
     return this.byKey.get(updateKey);
+  }
+
+  withId(updateId: string): ActiveUpdate | undefined {
+    return this.byId.get(updateId);
   }
 
   ofJob(job: JobKey | string): ActiveUpdate | undefined {
@@ -121,6 +135,7 @@ export class ActiveUpdates {
 
   add(entry: ActiveUpdate): void {
     this.byKey.set(entry.keyText, entry);
+    this.byId.set(entry.key.id, entry);
     this.byJob.set(entry.jobText, entry);
   }
 
@@ -128,6 +143,7 @@ export class ActiveUpdates {
     entry.discardStepper();
     entry.cancelRetry();
     if (this.byKey.get(entry.keyText) === entry) this.byKey.delete(entry.keyText);
+    if (this.byId.get(entry.key.id) === entry) this.byId.delete(entry.key.id);
     if (this.byJob.get(entry.jobText) === entry) this.byJob.delete(entry.jobText);
   }
 }

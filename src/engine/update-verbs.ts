@@ -1,7 +1,7 @@
 /**
- * What clients ask of updates: start, pause, resume, abort, rollback, pulse (updates.md §2.1 to §2.5, G4,
- * G8, G11). Everything but a pulse takes its turn in the job's lane and is one transaction; the first tick
- * of start, resume and rollback is part of it (C8).
+ * What clients ask of updates: start, pause, resume, abort, rollback (updates.md §2.1 to §2.5, G8, G11);
+ * pulses are in `pulses.ts`. Each takes its turn in the job's lane and is one transaction; the first tick of
+ * start, resume and rollback is part of it (C8).
  */
 import { randomUUID } from 'node:crypto';
 import { RefusedError, TransientError } from '../core/errors.js';
@@ -17,7 +17,7 @@ import {
   toRanges,
 } from '../core/model/ranges.js';
 import type { RollingStatus, UpdateStatus } from '../core/model/statuses.js';
-import { isRolling, isTerminalUpdate } from '../core/model/statuses.js';
+import { isRolling } from '../core/model/statuses.js';
 import type {
   HistoryEvent,
   JobUpdate,
@@ -37,6 +37,8 @@ import { ensureJob, findActiveConfigs } from '../store/tasks.js';
 import type { UpdateRecord } from '../store/updates.js';
 import { findActiveUpdates, findUpdate, insertUpdate } from '../store/updates.js';
 import { ActiveUpdate } from './active-updates.js';
+import type { PulseResult } from './pulses.js';
+import { Pulses } from './pulses.js';
 import { Updater } from './updater.js';
 
 /** A validated request to update a job. */
@@ -58,8 +60,6 @@ export type StartResult =
   /** Another update of the job is active. */
   | { readonly kind: 'in-progress'; readonly active: UpdateRecord };
 
-export type PulseResult = 'OK' | 'FINISHED' | 'UNKNOWN';
-
 /** A bound on what one request may make us list, far above any `-max_tasks_per_job`. */
 const MOST_INSTANCES = 100_000;
 
@@ -71,10 +71,14 @@ class NothingStored extends Error {
 }
 
 export class UpdateVerbs {
+  readonly pulses: Pulses;
+
   constructor(
     private readonly updater: Updater,
     private readonly configs: ConfigStore,
-  ) {}
+  ) {
+    this.pulses = new Pulses(updater);
+  }
 
   // ----------------------------------------------------------------------------------------------- start
 
@@ -276,45 +280,9 @@ export class UpdateVerbs {
     }
   }
 
-  // ----------------------------------------------------------------------------------------------- pulse
-
-  /**
-   * A heartbeat (G4). No SQL for an update in the registry; the answer is a promise only for a key that is
-   * not there.
-   *
-   * @throws TransientError while the registry is not loaded
-   */
+  /** A heartbeat by key; the other ways in are `pulses`' own (G4). */
   pulse(key: JobUpdateKey): PulseResult | Promise<PulseResult> {
-    this.requireLoaded();
-    const keyText = updateKeyText(key);
-    const entry = this.updater.registry.get(keyText);
-    return entry === undefined ? this.pulseUnknown(key) : this.beat(entry);
-  }
-
-  private beat(entry: ActiveUpdate): PulseResult {
-    if (!entry.coordinated) return 'FINISHED';
-    this.updater.options.heartbeats.beat(entry.keyText);
-    if ((entry.denied || entry.episodeOpen) && isRolling(entry.state)) {
-      void this.updater.enqueueTick(entry);
-    }
-    return 'OK';
-  }
-
-  private async pulseUnknown(key: JobUpdateKey): Promise<PulseResult> {
-    const { db, lanes } = this.updater.options;
-    const record = await db.read((tx) => findUpdate(tx, key));
-    if (record === undefined) return 'UNKNOWN';
-    if (isTerminalUpdate(record.state)) return 'FINISHED';
-    // In the lane: outside it, a terminal commit in between would be overwritten with "active".
-    return lanes.enqueue(jobKeyText(key.job), async () => {
-      try {
-        const found = await this.find(key);
-        return 'ended' in found ? 'FINISHED' : this.beat(found);
-      } catch (error) {
-        if (error instanceof RefusedError) return 'UNKNOWN';
-        throw error;
-      }
-    });
+    return this.pulses.pulse(key);
   }
 
   private requireLoaded(): void {

@@ -7,7 +7,7 @@ import type { Verb } from '../core/update/verbs.js';
 import { instanceCountProblem } from '../core/validate/instance-count.js';
 import type { ApiJobUpdateRequest } from '../core/validate/update-request.js';
 import { updateMessageProblem, validateUpdateRequest } from '../core/validate/update-request.js';
-import type { PulseResult } from '../engine/update-verbs.js';
+import type { PulseResult } from '../engine/pulses.js';
 import type { RpcDeps, RpcMethods, SentUpdateKey } from './deps.js';
 import { countWork, refuseIf, validOf, validUpdateKey } from './deps.js';
 import type { Outcome, RpcMethod } from './outcome.js';

@@ -1,0 +1,81 @@
+/**
+ * What thrift/extension.thrift adds to Aurora's API: heartbeats by id, many pulses in one call, and why
+ * updates are not moving. Outcomes carry the result struct itself, where the others carry a union's member.
+ */
+import { RefusedError } from '../core/errors.js';
+import type { JobUpdateKey } from '../core/model/keys.js';
+import { isValidJobKey } from '../core/model/keys.js';
+import type { HeartbeatResult } from '../engine/pulses.js';
+import type { RpcDeps, RpcMethods, SentUpdateKey } from './deps.js';
+import { given } from './deps.js';
+import type { Outcome, RpcMethod } from './outcome.js';
+import { ok, refuse } from './outcome.js';
+
+/** Keys of one call at most: what a hundred monitors of a hundred updates would send. */
+export const MOST_KEYS = 10_000;
+
+/** Answers to nearly all heartbeats, made once. */
+const ANSWERS = {
+  OK: Promise.resolve(ok({ status: 'OK' })),
+  PAUSED: Promise.resolve(ok({ status: 'PAUSED' })),
+  FINISHED: Promise.resolve(ok({ status: 'FINISHED' })),
+} as const;
+
+/** As cheap as pulseJobUpdate: no SQL and no lane for an update in the registry. */
+function heartbeatMethod({ engine }: RpcDeps): RpcMethod {
+  // `-unknown_pulse_response` is for clients from before this method: none of them calls it.
+  const answer = (updateId: string, result: HeartbeatResult): Promise<Outcome> =>
+    result === 'UNKNOWN'
+      ? Promise.resolve(refuse('INVALID_REQUEST', `There is no update ${updateId}.`))
+      : ANSWERS[result];
+  return (args) => {
+    try {
+      const updateId = given<string>(args, 'updateId');
+      if (updateId.trim() === '') throw new RefusedError('ERROR', 'updateId must not be blank');
+      const result = engine.updates.pulses.heartbeat(updateId);
+      return typeof result === 'string'
+        ? answer(updateId, result)
+        : result.then((late) => answer(updateId, late));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  };
+}
+
+/** A key that could be an update's; undefined for one of which a part is missing or malformed. */
+function wellFormed({ job, id }: SentUpdateKey): JobUpdateKey | undefined {
+  return isValidJobKey(job) && id !== undefined && id.trim() !== '' ? { job, id } : undefined;
+}
+
+/** @throws RefusedError INVALID_REQUEST for more than MOST_KEYS */
+function bounded<T>(name: string, items: readonly T[]): readonly T[] {
+  if (items.length <= MOST_KEYS) return items;
+  throw new RefusedError(
+    'INVALID_REQUEST',
+    `${name}: ${items.length} are more than ${MOST_KEYS} in one call`,
+  );
+}
+
+/** One bad key must not keep a thousand good ones from being heard, so each has a status of its own. */
+function bulkMethod({ engine }: RpcDeps): RpcMethod {
+  return async (args) => {
+    const sent = bounded('keys', given<readonly SentUpdateKey[]>(args, 'keys'));
+    const keys = sent.map(wellFormed);
+    const good = keys.filter((key) => key !== undefined);
+    const results = await engine.updates.pulses.pulseAll(good);
+    const byKey = new Map(good.map((key, index) => [key, results[index]]));
+    return ok({
+      updates: sent.map((key, index) => ({
+        key,
+        status: (keys[index] && byKey.get(keys[index])) ?? 'MALFORMED_KEY',
+      })),
+    });
+  };
+}
+
+export function createExtension(deps: RpcDeps): RpcMethods {
+  return {
+    heartbeatJobUpdate: heartbeatMethod(deps),
+    pulseJobUpdates: bulkMethod(deps),
+  };
+}
