@@ -59,6 +59,8 @@ export class World {
   backend!: SimulatedBackend;
   engine!: Engine;
   private running = false;
+  /** Earlier processes that were not stopped, the last one first. */
+  private readonly deposed: { readonly engine: Engine; readonly db: HookedDatabase }[] = [];
 
   private constructor(
     readonly database: TestDatabase,
@@ -92,6 +94,10 @@ export class World {
   /** Ends everything; the database is kept when a test failed. */
   async close(): Promise<void> {
     if (this.running) await this.stop();
+    for (const { engine, db } of this.deposed) {
+      await engine.stop();
+      await db.close();
+    }
     await this.options.through?.close();
     await this.admin.end();
     await this.database.drop();
@@ -136,6 +142,17 @@ export class World {
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
+  }
+
+  /**
+   * A new process while the old one lives on without knowing: its timers fire and its requests are made,
+   * but the cluster no longer talks to it. What a kill leaves in the store, and a test of the fence.
+   */
+  async depose(): Promise<{ readonly engine: Engine; readonly db: HookedDatabase }> {
+    const old = { engine: this.engine, db: this.db };
+    this.deposed.unshift(old);
+    await this.start();
+    return old;
   }
 
   // ------------------------------------------------------------------------------------------------- time
