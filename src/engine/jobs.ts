@@ -1,17 +1,20 @@
-/** Creating and killing jobs: one transaction each, in the job's lane (rpc.md §11). */
+/** Creating, growing, restarting and killing jobs: one transaction each, in the job's lane (rpc.md §11). */
 import { RefusedError, TransientError } from '../core/errors.js';
 import type { TaskConfig } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
+import { rangesText, toRanges } from '../core/model/ranges.js';
 import { isKillable } from '../core/model/statuses.js';
-import { killedBy } from '../core/task/messages.js';
+import { killedBy, restartedBy } from '../core/task/messages.js';
 import type { ConfigStore } from '../store/configs.js';
 import type { Database, Queries } from '../store/database.js';
-import { findActiveTasks } from '../store/tasks.js';
+import { findActiveConfigs, findActiveTasks } from '../store/tasks.js';
 import { findActiveUpdates } from '../store/updates.js';
 import type { JobLanes } from './job-lane.js';
 import type { Tasks } from './tasks.js';
 import type { Updater } from './updater.js';
+
+const UNIQUE_VIOLATION = '23505';
 
 export interface JobsOptions {
   readonly db: Database;
@@ -79,6 +82,97 @@ export class Jobs {
         return results.filter((result) => result === 'SUCCESS').length;
       }),
     );
+  }
+
+  /**
+   * Moves the tasks of these instances to RESTARTING; what becomes of each is not told, and one without a
+   * host stays as it is.
+   *
+   * @throws RefusedError JOB_UPDATING_ERROR while an update is active, INVALID_REQUEST unless every one of
+   *   the instances has an active task
+   */
+  restart(job: JobKey, instanceIds: ReadonlySet<number>, user: string): Promise<void> {
+    const { db, lanes, tasks } = this.options;
+    this.requireLoaded();
+    return lanes.enqueue(jobKeyText(job), () =>
+      db.write({}, async (tx) => {
+        await this.requireNotUpdating(tx, job);
+        const active = await findActiveTasks(tx, job, [...instanceIds]);
+        if (active.length !== instanceIds.size) {
+          const found = new Set(active.map((task) => task.instanceId));
+          const missing = toRanges([...instanceIds].filter((id) => !found.has(id)));
+          throw new RefusedError(
+            'INVALID_REQUEST',
+            `Job ${jobKeyText(job)} has no active task of instance ${rangesText(missing)}.`,
+          );
+        }
+        const message = restartedBy(user);
+        await tasks.change(
+          tx,
+          active.map(({ taskId }) => ({ taskId, target: 'RESTARTING' as const, message })),
+        );
+      }),
+    );
+  }
+
+  /**
+   * Adds PENDING instances with the config of an active one, numbered after the highest active id; gaps
+   * below it are not filled.
+   *
+   * @param check the rules about the job as it would be: config and number of its active instances
+   * @throws RefusedError JOB_UPDATING_ERROR while an update is active, INVALID_REQUEST when the instance
+   *   has no active task or somebody else was faster, or what `check` throws
+   */
+  addInstances(
+    job: JobKey,
+    instanceId: number,
+    count: number,
+    check: (config: TaskConfig, total: number) => void,
+  ): Promise<void> {
+    const { db, lanes, tasks, configs } = this.options;
+    this.requireLoaded();
+    return lanes.enqueue(jobKeyText(job), async () => {
+      try {
+        await db.write({}, async (tx) => {
+          await this.requireNotUpdating(tx, job);
+          const active = await findActiveConfigs(tx, job);
+          const hash = active.get(instanceId);
+          if (hash === undefined) {
+            throw new RefusedError(
+              'INVALID_REQUEST',
+              `Job ${jobKeyText(job)} has no active task of instance ${instanceId}.`,
+            );
+          }
+          const config = (await configs.load(tx, [hash]))(hash);
+          check(config.config, active.size + count);
+          const first = [...active.keys()].reduce((a, b) => Math.max(a, b)) + 1;
+          const ids = Array.from({ length: count }, (_, n) => first + n);
+          await tasks.insertPending(tx, job, config, ids);
+        });
+      } catch (error) {
+        // Only who writes past the lane, with psql say, can have taken an id meanwhile.
+        if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
+        throw new RefusedError(
+          'INVALID_REQUEST',
+          'An instance with such an id was added meanwhile.',
+        );
+      }
+    });
+  }
+
+  /**
+   * Removes the job's cron template.
+   *
+   * @returns whether there was one: never, until cron jobs are built
+   * @throws RefusedError JOB_UPDATING_ERROR while an update is active
+   */
+  descheduleCron(job: JobKey): Promise<boolean> {
+    const { db, lanes } = this.options;
+    this.requireLoaded();
+    return lanes.enqueue(jobKeyText(job), async () => {
+      await db.read((tx) => this.requireNotUpdating(tx, job));
+      return false;
+    });
   }
 
   /** @throws RefusedError JOB_UPDATING_ERROR (updates.md §2.8) */

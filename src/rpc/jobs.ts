@@ -1,12 +1,19 @@
-/** createJob and killTasks (rpc.md §11). */
+/** createJob, killTasks, restartShards, addInstances, and what cron needs no template for (rpc.md §11). */
 import type { JobConfiguration } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
 import { instanceCountProblem } from '../core/validate/instance-count.js';
 import { validateNewJob } from '../core/validate/job.js';
+import { quotaNotYet } from '../core/validate/not-yet.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countWork, given, refuseIf, validJobKey, validOf } from './deps.js';
-import { ok } from './outcome.js';
+import { ok, refuse } from './outcome.js';
+
+/** An InstanceKey as a client sent it: any part may be missing. */
+interface SentInstanceKey {
+  readonly jobKey?: Partial<JobKey>;
+  readonly instanceId?: number;
+}
 
 export function jobMethods(deps: RpcDeps): RpcMethods {
   const { engine, limits } = deps;
@@ -32,6 +39,45 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       countWork(deps, 'killTasks', killed);
       // gorealis takes any detail for "nothing was killed", so there is one only then.
       return killed > 0 ? ok() : ok(undefined, `Nothing to kill in ${jobKeyText(job)}.`);
+    },
+
+    /** No instances given is a mistake here, and never all of them: the opposite of killTasks. */
+    async restartShards(args, caller) {
+      const job = validJobKey('job', args['job'] as Partial<JobKey> | undefined);
+      const instances = new Set(args['shardIds'] as readonly number[] | undefined);
+      if (instances.size === 0) return refuse('ERROR', 'shardIds must name at least one instance');
+      await engine.jobs.restart(job, instances, caller.user);
+      countWork(deps, 'restartShards', instances.size);
+      return ok();
+    },
+
+    async addInstances(args) {
+      const key = given<SentInstanceKey>(args, 'key');
+      const job = validJobKey('key.jobKey', key.jobKey);
+      const count = (args['count'] as number | undefined) ?? 0;
+      if (count <= 0) return refuse('INVALID_REQUEST', `count must be positive, it is ${count}`);
+      await engine.jobs.addInstances(job, key.instanceId ?? 0, count, (config, total) => {
+        refuseIf(instanceCountProblem(total, limits.maxTasksPerJob));
+        refuseIf(quotaNotYet(config));
+      });
+      countWork(deps, 'addInstances', count);
+      return ok();
+    },
+
+    /** Its running tasks are left alone. */
+    async descheduleCronJob(args) {
+      const job = validJobKey('job', args['job'] as Partial<JobKey> | undefined);
+      const wasScheduled = await engine.jobs.descheduleCron(job);
+      return wasScheduled ? ok() : ok(undefined, `Job ${jobKeyText(job)} has no cron schedule.`);
+    },
+
+    /** No template can exist yet. */
+    async startCronJob(args) {
+      const job = validJobKey('job', args['job'] as Partial<JobKey> | undefined);
+      const reason = `job ${jobKeyText(job)} has no cron schedule`;
+      return Promise.resolve(
+        refuse('INVALID_REQUEST', `Failed to start the cron job now: ${reason}.`),
+      );
     },
   };
 }

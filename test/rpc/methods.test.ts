@@ -13,7 +13,8 @@ const NAMES = [
   ...READS_OF_ANYTHING,
   ...['abortJobUpdate', 'createJob', 'getConfigSummary', 'getJobUpdateDetails', 'getJobUpdateDiff'],
   ...['killTasks', 'pauseJobUpdate', 'populateJobConfig', 'pulseJobUpdate', 'resumeJobUpdate'],
-  ...['rollbackJobUpdate', 'startJobUpdate'],
+  ...['rollbackJobUpdate', 'startJobUpdate', 'restartShards', 'addInstances'],
+  ...['descheduleCronJob', 'startCronJob'],
 ];
 
 let rpc: RpcWorld;
