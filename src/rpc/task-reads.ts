@@ -1,8 +1,8 @@
 /** getTasksStatus and getTasksWithoutConfigs (rpc.md §7, §10). */
 import type { TaskConfig } from '../core/model/config.js';
+import { scheduledTask } from '../core/model/task.js';
 import type { ApiTaskQuery } from '../core/validate/query.js';
 import { taskQueryProblem } from '../core/validate/query.js';
-import type { StoredTask } from '../store/task-queries.js';
 import { findStoredTasks } from '../store/task-queries.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countResult, refuseIf } from './deps.js';
@@ -23,28 +23,6 @@ function shortened(config: TaskConfig): TaskConfig {
     withoutData.set(config, short);
   }
   return short;
-}
-
-/** The IDL's ScheduledTask. */
-function scheduledTask(task: StoredTask, config: TaskConfig): Readonly<Record<string, unknown>> {
-  return {
-    assignedTask: {
-      taskId: task.taskId,
-      slaveId: task.slaveId,
-      slaveHost: task.slaveHost,
-      task: config,
-      assignedPorts: task.assignedPorts,
-      instanceId: task.instanceId,
-    },
-    status: task.status,
-    failureCount: task.failureCount,
-    taskEvents: task.events.map(({ timestampMs, ...event }) => ({
-      timestamp: timestampMs,
-      ...event,
-    })),
-    ancestorId: task.ancestorId,
-    timesPartitioned: task.timesPartitioned,
-  };
 }
 
 export function taskReads(deps: RpcDeps): RpcMethods {

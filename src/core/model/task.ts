@@ -1,5 +1,5 @@
 /** A task: one generation of one instance of a job (tasks.md §1, "Task identity"). */
-import type { StoredConfig } from './config.js';
+import type { StoredConfig, TaskConfig } from './config.js';
 import type { JobKey } from './keys.js';
 import type { ScheduleStatus } from './statuses.js';
 
@@ -34,4 +34,29 @@ export interface Task {
 export function taskIdFor(job: JobKey, instanceId: number, uuid: string): string {
   const text = [job.role, job.environment, job.name, instanceId, uuid].join('-');
   return text.replace(/[^\w-]/g, '-');
+}
+
+/** A task as the API shows it, the IDL's ScheduledTask in its field names; unset members stay unset. */
+export function scheduledTask(
+  task: Omit<Task, 'config' | 'job'>,
+  config: TaskConfig,
+): Readonly<Record<string, unknown>> {
+  return {
+    assignedTask: {
+      taskId: task.taskId,
+      slaveId: task.slaveId,
+      slaveHost: task.slaveHost,
+      task: config,
+      assignedPorts: task.assignedPorts,
+      instanceId: task.instanceId,
+    },
+    status: task.status,
+    failureCount: task.failureCount,
+    taskEvents: task.events.map(({ timestampMs, ...event }) => ({
+      timestamp: timestampMs,
+      ...event,
+    })),
+    ancestorId: task.ancestorId,
+    timesPartitioned: task.timesPartitioned,
+  };
 }
