@@ -2,10 +2,10 @@
  * The registry of active updates (updates.md §1.3): what the engine and a pulse need to know of each
  * without asking Postgres. Loaded at start, changed only by what was committed.
  */
-import type { Metadata } from '../core/model/config.js';
+import type { Metadata, SlaPolicy } from '../core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
 import { jobKeyText, updateKeyText } from '../core/model/keys.js';
-import type { ExplicitUpdateStatus, UpdateStatus } from '../core/model/statuses.js';
+import type { ExplicitUpdateStatus, RollingStatus, UpdateStatus } from '../core/model/statuses.js';
 import { isAwaitingPulse, isTerminalUpdate } from '../core/model/statuses.js';
 import type { UpdaterState } from '../core/update/one-way-updater.js';
 import type { UpdatePlan } from '../core/update/plan.js';
@@ -20,6 +20,23 @@ export interface Stepper {
   readonly released: Set<number>;
 }
 
+/**
+ * A kill that waits for the SLA (updates.md §3.10). One for each instance and task of an update; stopped
+ * and forgotten with the updater that asked for it.
+ */
+export interface SlaChain {
+  readonly instanceId: number;
+  readonly taskId: string;
+  readonly policy: SlaPolicy;
+  /** The kill is to keep the task's agent for the instance (updates.md §3.11). */
+  readonly reserve: boolean;
+  /** What the update was doing when it asked. */
+  readonly state: RollingStatus;
+  /** The wait before the attempt that is next or under way, ms; 0 before the first. */
+  delayMs: number;
+  timer: TimerHandle | undefined;
+}
+
 /** Something that may move an update on (updates.md §3.1). */
 export type UpdateInput =
   | {
@@ -30,7 +47,17 @@ export type UpdateInput =
     }
   | { readonly kind: 'deleted'; readonly instanceId: number }
   /** The watch of an instance is over; `eventId` is the task event it was set for. */
-  | { readonly kind: 'timer'; readonly instanceId: number; readonly eventId: string };
+  | { readonly kind: 'timer'; readonly instanceId: number; readonly eventId: string }
+  | SlaInput;
+
+/** An attempt to kill a task that waits for the SLA, or what a coordinator answered to one. */
+export interface SlaInput {
+  readonly kind: 'sla';
+  readonly instanceId: number;
+  readonly chain: SlaChain;
+  /** The coordinator's answer; an attempt has none. */
+  readonly isGranted?: boolean;
+}
 
 export class ActiveUpdate {
   readonly keyText: string;
@@ -49,6 +76,10 @@ export class ActiveUpdate {
   inputs: UpdateInput[] = [];
   tickQueued = false;
   readonly watches = new Map<number, TimerHandle>();
+  /** By instance. */
+  readonly slaChains = new Map<number, SlaChain>();
+  /** `action instance` of the notes of SLA checks that are stored; undefined until somebody asks. */
+  slaNoted: Set<string> | undefined;
   retry: { handle: TimerHandle; delayMs: number } | undefined;
   nextRetryMs = 0;
 
@@ -87,6 +118,8 @@ export class ActiveUpdate {
     this.stepper = undefined;
     for (const watch of this.watches.values()) watch.cancel();
     this.watches.clear();
+    for (const chain of this.slaChains.values()) chain.timer?.cancel();
+    this.slaChains.clear();
   }
 
   cancelRetry(): void {

@@ -5,6 +5,7 @@
 import type { BackendSink, ClusterBackend, KnownTask } from '../backend/backend.js';
 import type { Range } from '../core/model/ranges.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
+import type { AskCoordinator } from '../core/sla/coordinator.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import { findCommands } from '../store/commands.js';
@@ -17,6 +18,7 @@ import { findAllActiveTasks, findTasks } from '../store/tasks.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
 import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
 import { createAffinity } from './affinity.js';
+import { Actions } from './actions.js';
 import { CommandRunner } from './commands.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobLanes } from './job-lane.js';
@@ -25,6 +27,8 @@ import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
+import type { SlaKillSettings } from './sla-kills.js';
+import { SlaKills } from './sla-kills.js';
 import { Stepping } from './stepping.js';
 import type { FlappingSettings, TaskSnapshot } from './tasks.js';
 import { Tasks, submitRequest } from './tasks.js';
@@ -41,6 +45,7 @@ export interface EngineSettings {
   readonly initialKillRetryMs: number;
   readonly partitionAware: boolean;
   readonly portRanges: readonly Range[];
+  readonly sla: SlaKillSettings;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
 }
@@ -53,6 +58,12 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   initialKillRetryMs: 15_000,
   partitionAware: false,
   portRanges: [{ first: 31_000, last: 32_000 }],
+  sla: {
+    minRequiredInstances: 20,
+    awareKillNonProd: false,
+    retry: { initialMs: 60_000, maxMs: 300_000 },
+    maxBatchSize: 300,
+  },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
 };
@@ -66,6 +77,8 @@ export interface EngineOptions {
   readonly stats: Stats;
   readonly log: Log;
   readonly settings: EngineSettings;
+  /** By default every coordinator says no. */
+  readonly askCoordinator?: AskCoordinator;
 }
 
 const HOUSEKEEPING_MS = 60_000;
@@ -126,10 +139,16 @@ export class Engine {
       ...{ db, lanes, tasks, configs, commands, clock, timers, random, stats, log },
       ...{ transientTimeoutMs, initialKillRetryMs },
     });
+    const slaKills = new SlaKills({
+      ...{ tasks, configs, timers, random, stats, log },
+      settings: settings.sla,
+      askCoordinator: options.askCoordinator ?? ((_question, act) => act(false)),
+    });
     this.updater = new Updater({
       ...{ db, lanes, clock, timers, stats, log, gateCommitDeadlineMs },
       heartbeats: this.heartbeats,
-      stepping: new Stepping(tasks, configs),
+      stepping: new Stepping(tasks, configs, new Actions(tasks, slaKills), slaKills),
+      slaBatchSize: settings.sla.maxBatchSize,
     });
     this.updates = new UpdateVerbs(this.updater, configs);
     this.jobs = new Jobs({ db, lanes, tasks, configs, updater: this.updater });

@@ -3,16 +3,15 @@
  * writes the task changes it calls for (updates.md §3.1 steps 2 to 6). What memory has to learn is
  * returned as a function to call after the commit, never before.
  */
-import type { StoredConfig } from '../core/model/config.js';
 import type { RollingStatus } from '../core/model/statuses.js';
+import { isRolling } from '../core/model/statuses.js';
 import type { HistoryEvent } from '../core/model/update.js';
-import { killedForUpdate } from '../core/task/messages.js';
 import type { InstanceTask } from '../core/update/instance-evaluator.js';
 import { msgInternal } from '../core/update/messages.js';
 import type { ChangedInstance } from '../core/update/one-way-updater.js';
 import { advance } from '../core/update/one-way-updater.js';
 import type { UpdatePlan } from '../core/update/plan.js';
-import { PlanError, buildUpdater, planUpdate, targetConfig } from '../core/update/plan.js';
+import { PlanError, buildUpdater, planUpdate } from '../core/update/plan.js';
 import type { Step, TickEvent, TickOutcome } from '../core/update/tick.js';
 import { hasAction, tick, withAction } from '../core/update/tick.js';
 import type { ConfigStore } from '../store/configs.js';
@@ -20,7 +19,10 @@ import type { WriteTransaction } from '../store/database.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findActiveTasks, findTasks } from '../store/tasks.js';
 import { loadHistory, loadInstructions } from '../store/updates.js';
-import type { ActiveUpdate, Stepper, UpdateInput } from './active-updates.js';
+import type { Actions } from './actions.js';
+import type { ActiveUpdate, SlaInput, Stepper, UpdateInput } from './active-updates.js';
+import type { Enqueue, SlaKills } from './sla-kills.js';
+import { NO_WORK } from './sla-kills.js';
 import type { Tasks } from './tasks.js';
 
 /** A watch to set after the commit. */
@@ -36,6 +38,8 @@ export interface StepResult {
   readonly events: readonly HistoryEvent[];
   readonly released: readonly number[];
   readonly watches: readonly Watch[];
+  /** Goes on with kills that wait for the SLA; call after the commit while the update is rolling. */
+  readonly follow: (enqueue: Enqueue) => void;
   /** Brings the registry's entry up to date; call after the commit. */
   readonly keep: () => void;
 }
@@ -50,6 +54,8 @@ export class Stepping {
   constructor(
     private readonly tasks: Tasks,
     private readonly configs: ConfigStore,
+    private readonly actions: Actions,
+    private readonly slaKills: SlaKills,
   ) {}
 
   /**
@@ -77,7 +83,8 @@ export class Stepping {
         await this.loadCurrent(tx, entry, stepper.updater.order, current);
       }
       const decided = await this.decide(tx, entry, plan, stepper, changed, current);
-      return await this.carryOut(tx, entry, stepper, decided, changed, current, atMs);
+      const attempts = inputs.filter((input) => input.kind === 'sla');
+      return await this.carryOut(tx, entry, stepper, decided, changed, attempts, current, atMs);
     } catch (error) {
       if (error instanceof PlanError) return failedToPlan(error, atMs);
       throw error;
@@ -142,6 +149,8 @@ export class Stepping {
     );
     const changed: ChangedInstance[] = [];
     for (const input of inputs) {
+      // The instance has not changed: see SlaKills.attempt.
+      if (input.kind === 'sla') continue;
       const { instanceId } = input;
       if (input.kind === 'deleted') {
         changed.push({ instanceId, task: undefined });
@@ -200,6 +209,7 @@ export class Stepping {
     stepper: Stepper,
     { outcome, plan }: Decided,
     changed: readonly ChangedInstance[],
+    attempts: readonly SlaInput[],
     current: ReadonlyMap<number, InstanceTask | null>,
     atMs: number,
   ): Promise<StepResult> {
@@ -207,13 +217,24 @@ export class Stepping {
     for (const { instanceId, task } of changed) {
       if (!known.has(instanceId) && task !== undefined) known.set(instanceId, task);
     }
-    await this.takeSteps(tx, entry, plan, outcome.steps, known);
-    const events = timed(outcome.events, atMs);
+    const { state, steps } = outcome;
+    const requested = await this.actions.take(tx, entry, plan, state, steps, known, atMs);
+    // The last look before a kill (§3.10): this very tick may have paused, ended or turned the update.
+    const goesOn = outcome.next?.updater === stepper.updater && isRolling(state);
+    const attempted = goesOn
+      ? await this.slaKills.attempt(tx, entry, state, attempts, atMs)
+      : NO_WORK;
+    await this.actions.kill(tx, entry, attempted.passed);
+    const events = [...timed(outcome.events, atMs), ...requested.events, ...attempted.events];
     return {
-      state: outcome.state,
+      state,
       events,
       released: outcome.released,
       watches: watchesOf(outcome.steps, known),
+      follow: (enqueue) => {
+        attempted.follow(enqueue);
+        requested.follow(enqueue);
+      },
       keep: () => {
         if (outcome.next === undefined) {
           entry.discardStepper();
@@ -232,44 +253,6 @@ export class Stepping {
         entry.stepper = { ...stepper, updater };
       },
     };
-  }
-
-  private async takeSteps(
-    tx: WriteTransaction,
-    entry: ActiveUpdate,
-    plan: UpdatePlan,
-    steps: readonly Step[],
-    known: ReadonlyMap<number, InstanceTask | null>,
-  ): Promise<void> {
-    const kills = steps.filter((step) => step.kind === 'KILL' || step.kind === 'KILL_AND_RESERVE');
-    const message = killedForUpdate(entry.key.id);
-    const requests = kills.flatMap(({ instanceId, kind }) => {
-      const taskId = known.get(instanceId)?.taskId;
-      const reserve = kind === 'KILL_AND_RESERVE';
-      return taskId === undefined ? [] : [{ taskId, target: 'KILLING' as const, message, reserve }];
-    });
-    if (requests.length > 0) await this.tasks.change(tx, requests);
-    const adds = steps.filter((step) => step.kind === 'ADD');
-    if (adds.length === 0) return;
-    const occupied = await findActiveTasks(
-      tx,
-      entry.key.job,
-      adds.map((step) => step.instanceId),
-    );
-    const taken = new Set(occupied.map((record) => record.instanceId));
-    const byConfig = new Map<string, { config: StoredConfig; ids: number[] }>();
-    for (const { instanceId, direction } of adds) {
-      if (taken.has(instanceId)) continue;
-      const config = targetConfig(plan, direction, instanceId);
-      if (config === undefined)
-        throw new Error(`instance ${instanceId} has no ${direction} config`);
-      const group = byConfig.get(config.hash) ?? { config, ids: [] };
-      group.ids.push(instanceId);
-      byConfig.set(config.hash, group);
-    }
-    for (const { config, ids } of byConfig.values()) {
-      await this.tasks.insertPending(tx, entry.key.job, config, ids);
-    }
   }
 }
 
@@ -317,6 +300,7 @@ function failedToPlan(error: PlanError, atMs: number): StepResult {
     ),
     released: [],
     watches: [],
+    follow: () => undefined,
     keep: () => undefined,
   };
 }

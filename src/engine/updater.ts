@@ -48,6 +48,8 @@ export interface UpdaterOptions {
   readonly log: Log;
   /** D: a commit not sent this long after its verdict takes another one first, ms (G3). */
   readonly gateCommitDeadlineMs: number;
+  /** Attempts of SLA-aware kills in one tick at most. */
+  readonly slaBatchSize: number;
 }
 
 /** The row was changed by somebody else: nothing was written (G11). */
@@ -180,10 +182,20 @@ export class Updater {
     });
   }
 
+  /** The same, but resolves only when the input was taken and its tick has ended. */
+  private async dealWith(entry: ActiveUpdate, input: UpdateInput): Promise<void> {
+    void this.enqueueTick(entry, input);
+    do {
+      await this.options.lanes.enqueue(entry.jobText, () => Promise.resolve());
+    } while (entry.inputs.includes(input));
+  }
+
   private takeInputs(entry: ActiveUpdate): UpdateInput[] {
     const seen = new Set<number>();
-    const end = entry.inputs.findIndex(({ instanceId }) => {
-      if (seen.has(instanceId)) return true;
+    let attempts = 0;
+    const end = entry.inputs.findIndex(({ instanceId, kind }) => {
+      if (kind === 'sla') attempts += 1;
+      if (seen.has(instanceId) || attempts > this.options.slaBatchSize) return true;
       seen.add(instanceId);
       return false;
     });
@@ -329,7 +341,9 @@ export class Updater {
     tx.onCommit(() => {
       result.keep();
       this.settle(entry);
-      if (isRolling(entry.state) && !this.stopped) this.setWatches(entry, result);
+      if (!isRolling(entry.state) || this.stopped) return;
+      this.setWatches(entry, result);
+      result.follow((input) => this.dealWith(entry, input));
     });
   }
 
