@@ -21,10 +21,16 @@ import type { Log } from './observe/log.js';
 import { Metrics } from './observe/metrics.js';
 import { addProcessStats } from './observe/process-stats.js';
 import { Stats } from './observe/stats.js';
+import { Coordinator } from './outbound/coordinator.js';
 import { createExtension } from './rpc/extension.js';
 import { createMethods } from './rpc/methods.js';
 import type { RpcMethod } from './rpc/outcome.js';
-import { advertisedHost, engineSettings, validationLimits } from './settings.js';
+import {
+  advertisedHost,
+  coordinatorSettings,
+  engineSettings,
+  validationLimits,
+} from './settings.js';
 import { Database } from './store/database.js';
 import { startEmbeddedPostgres } from './store/embedded.js';
 import { LeaderLock } from './store/leader-lock.js';
@@ -94,10 +100,13 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   await db.takeOver();
 
   const backend = createBackend(config, log, clock);
+  const settings = coordinatorSettings(config);
+  const coordinator = new Coordinator({ settings, timers, stats, log });
   const engine = new Engine({
     ...{ db, backend, clock, timers, stats, log },
     random: Math.random,
     settings: engineSettings(config),
+    askCoordinator: coordinator.ask,
   });
   const rpcDeps = {
     ...{ engine, limits, stats },
@@ -136,6 +145,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   started.add(() => server.close());
 
   started.add(() => engine.stop());
+  started.add(async () => coordinator.close());
   await engine.start();
   serving = true;
   return {

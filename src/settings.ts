@@ -6,6 +6,7 @@ import type { ExecutorDataProblem, ValidationLimits } from './core/validate/limi
 import { DEFAULT_LIMITS } from './core/validate/limits.js';
 import { BUILT_IN_TIERS, parseTierConfig } from './core/validate/tiers.js';
 import type { EngineSettings } from './engine/engine.js';
+import type { CoordinatorSettings } from './outbound/coordinator.js';
 import { defaultDataDir } from './store/embedded.js';
 
 /** Facts of this process that the defaults of some flags depend on. */
@@ -36,6 +37,15 @@ export function engineSettings(config: Config): EngineSettings {
     initialKillRetryMs: config.initial_task_kill_retry_interval,
     partitionAware: config.partition_aware,
     portRanges: [config.port_range],
+    sla: {
+      minRequiredInstances: config.min_required_instances_for_sla_check,
+      awareKillNonProd: config.sla_aware_kill_non_prod,
+      retry: {
+        initialMs: config.sla_aware_kill_retry_min_delay,
+        maxMs: config.sla_aware_kill_retry_max_delay,
+      },
+      maxBatchSize: config.sla_aware_action_max_batch_size,
+    },
     updateAffinity: {
       enabled: config.enable_update_affinity,
       holdMs: wholeMinutes(config.update_affinity_reservation_hold_time),
@@ -45,6 +55,14 @@ export function engineSettings(config: Config): EngineSettings {
       pruneThresholdMs: config.job_update_history_pruning_threshold,
       maxPerJob: config.job_update_history_per_job_threshold,
     },
+  };
+}
+
+export function coordinatorSettings(config: Config): CoordinatorSettings {
+  return {
+    clusterName: config.cluster_name,
+    timeoutMs: config.sla_coordinator_timeout,
+    maxParallel: config.max_parallel_coordinated_maintenance,
   };
 }
 

@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['app.ts', 'commands', 'config', 'settings.ts', 'import-backup.ts'],
   'import-backup.ts': ['wire', 'store', 'core'],
   'app.ts': ['*'],
-  'settings.ts': ['config', 'core', 'engine', 'rpc', 'store'],
+  'settings.ts': ['config', 'core', 'engine', 'outbound', 'rpc', 'store'],
   commands: ['config', 'core', 'store', 'wire'],
   'time.ts': [],
   observe: [],
