@@ -21,10 +21,3 @@ export function quotaNotYet(config: TaskConfig): Refusal | undefined {
       )
     : undefined;
 }
-
-/** Kills of such an update wait for the SLA (updates.md §3.10); killing at once would break it. */
-export function slaAwareNotYet(slaAware: boolean): Refusal | undefined {
-  return slaAware
-    ? invalid('settings.slaAware: SLA-aware updates are not supported yet')
-    : undefined;
-}
