@@ -3,6 +3,7 @@
  * the same lane are written in one transaction; each is acknowledged after its commit (tasks.md §11.2).
  */
 import type { BackendState, StateChangeResult, StatusEvent } from '../backend/backend.js';
+import { TransientError } from '../core/errors.js';
 import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
 import type { ScheduleStatus } from '../core/model/statuses.js';
@@ -86,15 +87,21 @@ export class Reports {
     const batch = queue.splice(0, BATCH_SIZE);
     if (queue.length === 0) this.waiting.delete(job);
     else void this.options.lanes.enqueue(job, () => this.drain(job));
+    await this.write(batch);
+  }
+
+  private async write(batch: readonly Report[]): Promise<void> {
+    const { db, tasks } = this.options;
     try {
-      const results = await this.options.db.write({}, (tx) =>
-        this.options.tasks.change(
-          tx,
-          batch.map(({ event }) => this.request(event)),
-        ),
-      );
+      const requests = batch.map(({ event }) => this.request(event));
+      const results = await db.write({}, (tx) => tasks.change(tx, requests));
       batch.forEach((report, index) => report.resolve(results[index] ?? 'NOOP'));
     } catch (error) {
+      if (batch.length > 1 && !(error instanceof TransientError)) {
+        // One of them cannot be written; the others must not be held up by it for ever.
+        for (const report of batch) await this.write([report]);
+        return;
+      }
       // Not acknowledged: the backend says it again.
       for (const report of batch) report.reject(error);
     }

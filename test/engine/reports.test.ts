@@ -86,6 +86,20 @@ test('a report that could not be written is said again, and later ones of its ta
   expect(await events()).toEqual(['PENDING', 'ASSIGNED', 'STARTING', 'RUNNING']);
 });
 
+test('a report that cannot be written at all keeps no other of its job from being written', async () => {
+  await world.addInstances(JOB, OLD, [0, 1, 2]);
+  await world.sql(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+    CREATE TRIGGER refuse BEFORE UPDATE ON tasks FOR EACH ROW
+      WHEN (NEW.instance_id = 1) EXECUTE FUNCTION refuse()`);
+  for (const { taskId } of await world.tasks(JOB)) world.cluster.report(taskId, 'running');
+  await world.settle();
+  expect(await world.statuses(JOB)).toEqual({ 0: 'RUNNING', 1: 'ASSIGNED', 2: 'RUNNING' });
+  await world.sql('DROP TRIGGER refuse ON tasks');
+  await world.advance(30_000);
+  expect(await world.statuses(JOB)).toEqual({ 0: 'RUNNING', 1: 'RUNNING', 2: 'RUNNING' });
+});
+
 test('what happened while no scheduler ran is told at the next start', async () => {
   await world.runningJob(JOB, OLD, 2);
   const [first, second] = await world.tasks(JOB);
