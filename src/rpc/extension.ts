@@ -2,12 +2,14 @@
  * What thrift/extension.thrift adds to Aurora's API: heartbeats by id, many pulses in one call, and why
  * updates are not moving. Outcomes carry the result struct itself, where the others carry a union's member.
  */
-import { RefusedError } from '../core/errors.js';
-import type { JobUpdateKey } from '../core/model/keys.js';
-import { isValidJobKey } from '../core/model/keys.js';
+import { RefusedError, TransientError } from '../core/errors.js';
+import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
+import { isValidJobKey, updateKeyText } from '../core/model/keys.js';
+import type { ActiveUpdate } from '../engine/active-updates.js';
+import { findBlockers } from '../engine/blockers.js';
 import type { HeartbeatResult } from '../engine/pulses.js';
 import type { RpcDeps, RpcMethods, SentUpdateKey } from './deps.js';
-import { given } from './deps.js';
+import { countResult, given } from './deps.js';
 import type { Outcome, RpcMethod } from './outcome.js';
 import { ok, refuse } from './outcome.js';
 
@@ -73,9 +75,57 @@ function bulkMethod({ engine }: RpcDeps): RpcMethod {
   };
 }
 
+interface BlockersQuery {
+  readonly keys?: readonly SentUpdateKey[];
+  readonly jobs?: readonly Partial<JobKey>[];
+  readonly updateIds?: readonly string[];
+}
+
+/** Instances listed for one update; the others are counted. */
+const MOST_INSTANCES_LISTED = 100;
+
+/**
+ * The active updates that meet every condition of the query. A key that no update can have meets none, and
+ * is no mistake either, as in the queries of Aurora's reads.
+ */
+function entriesFor({ engine }: RpcDeps, query: BlockersQuery): ActiveUpdate[] {
+  const { registry } = engine.updater;
+  if (!registry.loaded) throw new TransientError('the scheduler is starting; try again');
+  const keys = bounded('query.keys', query.keys ?? []).map(wellFormed);
+  const jobs = bounded('query.jobs', query.jobs ?? []).filter(isValidJobKey);
+  const ids = bounded('query.updateIds', query.updateIds ?? []);
+  const conditions = [
+    query.keys?.length ? keys.map((key) => key && registry.get(updateKeyText(key))) : undefined,
+    query.jobs?.length ? jobs.map((job) => registry.ofJob(job)) : undefined,
+    ids.length > 0 ? ids.map((id) => registry.withId(id)) : undefined,
+  ].filter((met) => met !== undefined);
+  const [first = registry.all(), ...others] = conditions.map((met) => new Set(met));
+  return [...first].filter(
+    (entry): entry is ActiveUpdate =>
+      entry !== undefined && others.every((condition) => condition.has(entry)),
+  );
+}
+
+function blockersMethod(deps: RpcDeps): RpcMethod {
+  return async (args) => {
+    const entries = entriesFor(deps, given<BlockersQuery>(args, 'query'));
+    const updates = await findBlockers(deps.engine, entries);
+    countResult(deps, 'getJobUpdateBlockers', updates.length);
+    return ok({
+      updates: updates.map(({ key, status, user, metadata, text, blockers }) => ({
+        ...{ key, status, user, metadata, text },
+        ...blockers,
+        instances: blockers.instances.slice(0, MOST_INSTANCES_LISTED),
+        instanceCount: blockers.instances.length,
+      })),
+    });
+  };
+}
+
 export function createExtension(deps: RpcDeps): RpcMethods {
   return {
     heartbeatJobUpdate: heartbeatMethod(deps),
     pulseJobUpdates: bulkMethod(deps),
+    getJobUpdateBlockers: blockersMethod(deps),
   };
 }

@@ -669,6 +669,108 @@ ALTER TABLE public.task_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
 );
 
 --
+-- Name: update_blockers; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.update_blockers AS
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    u.update_id,
+    u.state,
+        CASE
+            WHEN (l.status = ANY (ARRAY['ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text])) THEN 'pause'::text
+            ELSE 'heartbeat'::text
+        END AS blocked_by,
+    l.happened_at AS since,
+    (public.shim_clock() - l.happened_at) AS lasted,
+    l.user_name,
+    l.message,
+    NULL::integer AS instance_id,
+    NULL::text AS task_id,
+    NULL::text AS task_status,
+    u.metadata
+   FROM (public.job_updates u
+     JOIN LATERAL ( SELECT e.status,
+            e.happened_at,
+            e.user_name,
+            e.message
+           FROM public.job_update_events e
+          WHERE (e.update_id = u.update_id)
+          ORDER BY e.id DESC
+         LIMIT 1) l ON (true))
+  WHERE ((u.state = ANY (ARRAY['ROLLING_FORWARD'::text, 'ROLLING_BACK'::text, 'ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text])) AND (l.status = ANY (ARRAY['ROLL_FORWARD_PAUSED'::text, 'ROLL_BACK_PAUSED'::text, 'ROLL_FORWARD_AWAITING_PULSE'::text, 'ROLL_BACK_AWAITING_PULSE'::text])))
+UNION ALL
+ SELECT u.role,
+    u.environment,
+    u.job_name,
+    u.update_id,
+    u.state,
+    'instance'::text AS blocked_by,
+    COALESCE(t.since, i.happened_at) AS since,
+    (public.shim_clock() - COALESCE(t.since, i.happened_at)) AS lasted,
+    NULL::text AS user_name,
+    i.message,
+    i.instance_id,
+    t.task_id,
+    t.status AS task_status,
+    u.metadata
+   FROM ((public.job_updates u
+     CROSS JOIN LATERAL ( SELECT DISTINCT ON (e.instance_id) e.instance_id,
+            e.action,
+            e.happened_at,
+            e.message
+           FROM public.job_instance_update_events e
+          WHERE (e.update_id = u.update_id)
+          ORDER BY e.instance_id, e.id DESC) i)
+     LEFT JOIN LATERAL ( SELECT a.task_id,
+            a.status,
+            ( SELECT x.happened_at
+                   FROM public.task_events x
+                  WHERE (x.task_id = a.task_id)
+                  ORDER BY x.id DESC
+                 LIMIT 1) AS since
+           FROM public.tasks a
+          WHERE ((a.role = u.role) AND (a.environment = u.environment) AND (a.job_name = u.job_name) AND (a.instance_id = i.instance_id) AND (a.removed_at IS NULL) AND (a.status = ANY (ARRAY['PENDING'::text, 'STARTING'::text, 'RUNNING'::text, 'KILLING'::text, 'ASSIGNED'::text, 'RESTARTING'::text, 'PREEMPTING'::text, 'THROTTLED'::text, 'DRAINING'::text, 'PARTITIONED'::text])))) t ON (true))
+  WHERE (((u.state = ANY (ARRAY['ROLLING_FORWARD'::text, 'ROLL_FORWARD_PAUSED'::text])) AND (i.action = 'INSTANCE_UPDATING'::text)) OR ((u.state = ANY (ARRAY['ROLLING_BACK'::text, 'ROLL_BACK_PAUSED'::text])) AND (i.action = 'INSTANCE_ROLLING_BACK'::text)));
+
+--
+-- Name: VIEW update_blockers; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.update_blockers IS 'What active updates wait for, as far as it is stored: one row for a pause or a recorded block for want of a heartbeat, and one for each instance that is in hand. Heartbeats themselves are in no table: a block nobody has tried to act behind is not here; ask the API (getJobUpdateBlockers).';
+
+--
+-- Name: COLUMN update_blockers.blocked_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.blocked_by IS 'pause: until somebody resumes. heartbeat: until the next one. instance: until its task is where it must be.';
+
+--
+-- Name: COLUMN update_blockers.since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.since IS 'Time of the pause, of the first refused action, or of the newest event of the instance''s task.';
+
+--
+-- Name: COLUMN update_blockers.user_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.user_name IS 'Who paused, or who started or resumed an update that waits for a heartbeat since; empty where nobody did.';
+
+--
+-- Name: COLUMN update_blockers.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.message IS 'Of the pause or block; of an instance the newest note, which tells of an SLA check.';
+
+--
+-- Name: COLUMN update_blockers.task_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.task_status IS 'Of the active task of the instance; empty where it has none. RUNNING may mean that it is watched, or that the SLA has not let it be killed.';
+
+--
 -- Name: update_timeline; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -1098,6 +1200,12 @@ GRANT SELECT ON TABLE public.schema_migration_lock TO aurora_shim_auditor;
 --
 
 GRANT SELECT ON TABLE public.task_configs TO aurora_shim_auditor;
+
+--
+-- Name: TABLE update_blockers; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.update_blockers TO aurora_shim_auditor;
 
 --
 -- Name: TABLE update_timeline; Type: ACL; Schema: public; Owner: -
