@@ -1,5 +1,5 @@
 /**
- * `aurora-shim pulse KEY`: a minimal monitor of one coordinated update. It pulses at an interval, if a
+ * `aurora-shim pulse KEY` or `pulse ID`: a minimal monitor of one coordinated update. It pulses at an interval, if a
  * command is given only while that command succeeds, and pauses the update when it fails, with the
  * command's last output as the message (updates.md §1.1, decision 2).
  */
@@ -11,9 +11,10 @@ import { parseDuration } from '../core/units.js';
 import type { ApiResponse } from '../wire/client.js';
 import { AuroraClient, ClientError } from '../wire/client.js';
 
-export const PULSE_HELP = `Usage: aurora-shim pulse ROLE/ENV/NAME/UPDATE_ID [options] [-- COMMAND [ARGUMENT ...]]
+export const PULSE_HELP = `Usage: aurora-shim pulse UPDATE [options] [-- COMMAND [ARGUMENT ...]]
 
-Pulses a coordinated update until it has ended. With a COMMAND, runs it before each pulse: while it
+Pulses a coordinated update until it has ended. UPDATE is ROLE/ENV/NAME/UPDATE_ID, or UPDATE_ID alone,
+which asks for heartbeatJobUpdate, and so for aurora-shim on the other side. With a COMMAND, runs it before each pulse: while it
 exits with 0 the update is pulsed; when it fails, the update is paused, with the last line it wrote as
 the message, and this command ends.
 
@@ -29,8 +30,11 @@ const MAX_MESSAGE = 1024;
 const DEFAULT_URL = 'http://127.0.0.1:8081';
 const DEFAULT_INTERVAL = '10secs';
 
+/** An update by its key, or by its id where nobody told the job. */
+export type PulseTarget = JobUpdateKey | { readonly job?: undefined; readonly id: string };
+
 export interface PulseOptions {
-  readonly key: JobUpdateKey;
+  readonly target: PulseTarget;
   readonly url: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -52,12 +56,12 @@ export function parsePulse(argv: readonly string[]): PulseOptions {
     },
   });
   const [text, ...rest] = positionals;
-  if (text === undefined || rest.length > 0) throw new Error('pulse takes one update key');
+  if (text === undefined || rest.length > 0) throw new Error('pulse takes one update');
   if (split !== -1 && command.length === 0) throw new Error('no command stands behind --');
   const intervalMs = parseDuration(values.interval);
   if (intervalMs <= 0) throw new Error('--interval must be longer than 0');
   return {
-    key: parseUpdateKey(text),
+    target: parseTarget(text),
     url: values.url,
     intervalMs,
     timeoutMs: values.timeout === undefined ? intervalMs : parseDuration(values.timeout),
@@ -65,12 +69,13 @@ export function parsePulse(argv: readonly string[]): PulseOptions {
   };
 }
 
-function parseUpdateKey(text: string): JobUpdateKey {
+function parseTarget(text: string): PulseTarget {
   const parts = text.split('/');
+  if (parts.length === 1 && text !== '') return { id: text };
   const job = parseJobKey(parts.slice(0, 3).join('/'));
   const id = parts[3];
   if (parts.length !== 4 || job === undefined || id === undefined || id === '') {
-    throw new Error(`${text} is no update key: ROLE/ENVIRONMENT/NAME/UPDATE_ID`);
+    throw new Error(`${text} is no update: ROLE/ENVIRONMENT/NAME/UPDATE_ID, or UPDATE_ID`);
   }
   return { job, id };
 }
@@ -86,7 +91,7 @@ export async function pulse(
   signal?: AbortSignal,
 ): Promise<number> {
   const client = new AuroraClient({ url: options.url, timeoutMs: options.intervalMs });
-  const name = updateKeyText(options.key);
+  const name = nameOf(options.target);
   try {
     let shown = '';
     const say = (line: string): void => {
@@ -104,7 +109,7 @@ export async function pulse(
         }
         say(`the check failed, but the update could not be paused (${answer}); trying again`);
       } else {
-        const status = await onePulse(client, options.key);
+        const status = await onePulse(client, options.target);
         say(`${name}: ${status.text}`);
         if (status.exitCode !== undefined) return status.exitCode;
       }
@@ -116,45 +121,78 @@ export async function pulse(
   }
 }
 
+function nameOf(target: PulseTarget): string {
+  return target.job === undefined ? target.id : updateKeyText(target);
+}
+
 async function onePulse(
   client: AuroraClient,
-  key: JobUpdateKey,
+  target: PulseTarget,
 ): Promise<{ text: string; exitCode?: number }> {
-  const response = await callSafely(client, 'pulseJobUpdate', { key });
+  const byKey = target.job !== undefined;
+  const response = byKey
+    ? await callSafely<Pulsed>(client, 'pulseJobUpdate', { key: target })
+    : await callSafely<Heard>(client, 'heartbeatJobUpdate', { updateId: target.id });
   if (typeof response === 'string') return { text: `not pulsed: ${response}` };
-  if (response.responseCode === 'INVALID_REQUEST') {
+  const { responseCode, result } = response;
+  if (responseCode === 'INVALID_REQUEST') {
     return { text: `unknown update: ${detailsOf(response)}`, exitCode: 1 };
   }
-  if (response.responseCode !== 'OK') return { text: `not pulsed: ${detailsOf(response)}` };
-  const status = response.result?.['pulseJobUpdateResult']?.['status'];
-  return status === 'FINISHED' ? { text: 'needs no more pulses', exitCode: 0 } : { text: 'pulsed' };
+  if (responseCode !== 'OK') return { text: `not pulsed: ${detailsOf(response)}` };
+  const status =
+    result && ('status' in result ? result.status : result.pulseJobUpdateResult.status);
+  if (status === 'FINISHED') return { text: 'needs no more pulses', exitCode: 0 };
+  return { text: status === 'PAUSED' ? 'pulsed, but somebody paused it' : 'pulsed' };
+}
+
+interface Pulsed {
+  readonly pulseJobUpdateResult: Heard;
+}
+
+interface Heard {
+  readonly status: string;
 }
 
 /** Undefined when it is paused, else why not. */
 async function pauseUpdate(
   client: AuroraClient,
-  options: PulseOptions,
+  { target }: PulseOptions,
   message: string,
 ): Promise<string | undefined> {
-  const response = await callSafely(client, 'pauseJobUpdate', { key: options.key, message });
+  const key = target.job === undefined ? await findKey(client, target.id) : target;
+  if (typeof key === 'string') return key;
+  const response = await callSafely(client, 'pauseJobUpdate', { key, message });
   if (typeof response === 'string') return response;
   return response.responseCode === 'OK' ? undefined : detailsOf(response);
 }
 
-async function callSafely(
+interface Found {
+  readonly updates: readonly { readonly key: JobUpdateKey }[];
+}
+
+/** The key of an active update, which a pause needs, or why there is none. */
+async function findKey(client: AuroraClient, id: string): Promise<JobUpdateKey | string> {
+  const query = { updateIds: [id] };
+  const response = await callSafely<Found>(client, 'getJobUpdateBlockers', { query });
+  if (typeof response === 'string') return response;
+  if (response.responseCode !== 'OK') return detailsOf(response);
+  return response.result?.updates[0]?.key ?? 'there is no active update with that id';
+}
+
+async function callSafely<Result>(
   client: AuroraClient,
   method: string,
   args: Readonly<Record<string, unknown>>,
-): Promise<ApiResponse | string> {
+): Promise<ApiResponse<Result> | string> {
   try {
-    return await client.call(method, args);
+    return await client.call<Result>(method, args);
   } catch (error) {
     if (error instanceof ClientError) return error.message;
     throw error;
   }
 }
 
-function detailsOf(response: ApiResponse): string {
+function detailsOf(response: ApiResponse<unknown>): string {
   return response.details.map((detail) => detail.message ?? '').join(', ') || response.responseCode;
 }
 
