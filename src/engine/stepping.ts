@@ -188,7 +188,8 @@ export class Stepping {
         history,
       });
       if ('need' in outcome) {
-        await this.loadCurrent(tx, entry, outcome.need, current);
+        const ids = withMore(stepper.updater.order, outcome.need, current.size);
+        await this.loadCurrent(tx, entry, ids, current);
         continue;
       }
       const turnsBack = outcome.next?.updater !== stepper.updater && startsRollback(outcome);
@@ -254,6 +255,16 @@ export class Stepping {
       },
     };
   }
+}
+
+/**
+ * What a tick needs, and with it as many of those that come next as it has looked at already: of groups
+ * that turn out to need nothing, any number takes few statements.
+ */
+function withMore(order: readonly number[], need: readonly number[], seen: number): number[] {
+  if (seen === 0) return [...need];
+  const next = order.indexOf(need.at(-1) ?? NaN) + 1;
+  return [...new Set([...need, ...order.slice(next, next + seen)])];
 }
 
 /** The threshold was crossed, but what is stored cannot drive a rollback. */
