@@ -5,12 +5,14 @@
 import type { Constraint, JobConfiguration, TaskConfig } from '../../src/core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../../src/core/model/keys.js';
 import type { ValidationLimits } from '../../src/core/validate/limits.js';
-import type { RpcSettings } from '../../src/rpc/methods.js';
+import type { RpcDeps, RpcSettings } from '../../src/rpc/methods.js';
+import { createExtension } from '../../src/rpc/extension.js';
 import { createMethods } from '../../src/rpc/methods.js';
 import { createFromCore } from '../../src/wire/from-core.js';
-import { auroraSchema } from '../../src/wire/idl.js';
+import { shimSchema } from '../../src/wire/idl.js';
 import type { Reply } from '../../src/wire/responses.js';
-import { replyOfError, writeReply } from '../../src/wire/responses.js';
+import { replyOfError, replyStruct, writeReply } from '../../src/wire/responses.js';
+import { methodsOf } from '../../src/wire/schema.js';
 import { BinaryWriter } from '../../src/wire/tbinary.js';
 import { KEY, LIMITS, aJob, aRequest, aTask } from '../core/validate/fixtures.js';
 import type { WorldOptions } from '../support/world.js';
@@ -18,7 +20,8 @@ import { World } from '../support/world.js';
 
 export { KEY, LIMITS, aJob, aRequest, aTask };
 
-const fromCore = createFromCore(auroraSchema());
+const fromCore = createFromCore(shimSchema());
+const shapes = methodsOf(shimSchema(), 'AuroraShim');
 const SERVER_INFO = { clusterName: 'test', statsUrlPrefix: '' };
 
 export interface RpcWorldOptions extends WorldOptions {
@@ -33,7 +36,7 @@ type Result = any;
 export interface Answer {
   readonly code: string;
   readonly details: readonly string[];
-  /** The one member of the union Result, or undefined. */
+  /** The one member of the union Result, the result itself in the extension's replies, or undefined. */
   readonly result: Result;
 }
 
@@ -57,12 +60,13 @@ export class RpcWorld {
 
   /** One RPC, the way the wire layer calls it; nothing is settled afterwards. */
   async call(method: string, args: Record<string, unknown> = {}, user = 'shiro'): Promise<Answer> {
-    const methods = createMethods({
+    const deps: RpcDeps = {
       engine: this.world.engine,
       limits: this.limits,
       settings: { unknownPulseResponse: 'INVALID_REQUEST', ...this.options.rpc },
       stats: this.world.stats,
-    });
+    };
+    const methods = { ...createMethods(deps), ...createExtension(deps) };
     let reply: Reply;
     try {
       const pending = methods[method]?.(args, { user });
@@ -74,11 +78,16 @@ export class RpcWorld {
       if (failed === 'unknown' || !(error instanceof Error)) throw error;
       reply = failed;
     }
-    await writeReply(new BinaryWriter(), fromCore, { name: method, seqid: 1 }, reply, SERVER_INFO);
-    const members = Object.values(reply.result ?? {});
-    expect(members.length).toBe(reply.result === undefined ? 0 : 1);
+    const struct = replyStruct(shimSchema(), shapes.get(method)!);
+    const call = { name: method, seqid: 1 };
+    await writeReply(new BinaryWriter(), fromCore, call, reply, SERVER_INFO, struct);
     for (const detail of reply.details) expect(detail).toEqual(expect.any(String));
-    return { code: reply.code, details: reply.details as string[], result: members[0] };
+    const { code, result } = reply;
+    const details = reply.details as string[];
+    if (struct !== 'Response') return { code, details, result };
+    const members = Object.values(result ?? {});
+    expect(members.length).toBe(result === undefined ? 0 : 1);
+    return { code, details, result: members[0] };
   }
 
   /** `CODE` or, with details, `CODE: text`: what most refusals are compared by. */
