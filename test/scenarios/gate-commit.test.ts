@@ -101,6 +101,20 @@ test('SH-5 pulses that are stale long before anything is written still move the 
   expect(await world.instanceEvents(key)).toEqual({ 0: ['upd', 'ok'], 1: ['upd', 'ok'] });
 });
 
+test('G5 on an idle lane the verdict is taken in the turn of the pulse itself', async () => {
+  const short = D / 2;
+  await rolling({}, short);
+  await world.advance(short);
+  await world.report(JOB, 0, 'killed');
+  expect(world.engine.updates.pulse(key)).toBe('OK');
+  // Nothing has been awaited since; a verdict taken any later would be one behind a closed gate.
+  world.time.tick(short);
+  await world.settle();
+  // The task it inserted is an input that comes too late.
+  expect(await newEvents()).toEqual([BLOCKED, UNBLOCKED, BLOCKED]);
+  expect(await world.versions(JOB)).toEqual({ 0: 'new', 1: 'old' });
+});
+
 describe('G3: the second verdict', () => {
   test('G3 a tick that missed the deadline behind a gate that closed is rolled back and counts as refused', async () => {
     await rolling();

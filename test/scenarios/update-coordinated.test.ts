@@ -135,6 +135,27 @@ test('UPD-011 testShutdownOnFailedPulse: a failing unblocking tick is rolled bac
   expect(await world.statuses(JOB)).toEqual({ 0: 'KILLING' });
 });
 
+test('verbs that come together take turns: each is decided on what the one before has left', async () => {
+  await world.runningJob(JOB, OLD, 1);
+  const key = await world.startUpdate(JOB, NEW, 1, COORDINATED);
+  const verbs = ['pause', 'pause', 'resume', 'rollback', 'pause', 'abort', 'resume'] as const;
+  const results = await Promise.allSettled(
+    verbs.map((verb, n) => world.change(key, verb, `u${n}`)),
+  );
+  expect(results.map(({ status }) => status)).toEqual([
+    ...Array.from({ length: 6 }, () => 'fulfilled'),
+    'rejected',
+  ]);
+  expect((await world.updateEvents(key)).slice(1)).toEqual([
+    'ROLL_FORWARD_PAUSED(u0/–)',
+    'ROLL_FORWARD_AWAITING_PULSE(u2/–)',
+    'ROLLING_BACK(u3/–)',
+    `ROLL_BACK_AWAITING_PULSE(–/${MSG_GATE_TIMEOUT})`,
+    'ROLL_BACK_PAUSED(u4/–)',
+    'ABORTED(u5/–)',
+  ]);
+});
+
 test('SH-12 an active update that is not coordinated answers pulses with FINISHED and goes on', async () => {
   await world.runningJob(JOB, OLD, 1);
   const key = await world.startUpdate(JOB, NEW, 1);

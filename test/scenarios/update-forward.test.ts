@@ -193,6 +193,16 @@ test('UPD-033 testInProgressUpdate: a second update of the job is refused with t
   await world.startUpdate(aJob('other'), NEW, 1);
 });
 
+test('UPD-033 of two starts that come together one is refused with the other', async () => {
+  await world.runningJob(JOB, OLD, 1);
+  const [first, second] = await Promise.all([
+    world.tryStart(JOB, NEW, 1),
+    world.tryStart(JOB, aConfig('newer'), 1),
+  ]);
+  expect([first?.kind, second?.kind]).toEqual(['started', 'in-progress']);
+  expect(await world.sql('SELECT 1 FROM job_updates')).toHaveLength(1);
+});
+
 test('UPD-028 testPauseUnknownUpdate, testResumeUnknownUpdate: verbs for no update are refused', async () => {
   const unknown = { job: JOB, id: 'no-such-update' };
   for (const verb of ['pause', 'resume', 'abort', 'rollback'] as const) {
