@@ -166,8 +166,11 @@ function durationText(ms: number): string {
   return hours === 0 ? `${minutes} min` : `${hours} h ${minutes % 60} min`;
 }
 
-/** An instance in one state for longer than this is worth a line in the log, ms. */
-const LONG_WAIT_MS = 300_000;
+/**
+ * An instance in one state for longer than this is worth a line in the log, ms. Below the five minutes after
+ * which the scheduler gives up most states by itself.
+ */
+const LONG_WAIT_MS = 60_000;
 
 /**
  * What tells this episode of not moving from the one before and the next: the same text as long as nothing
