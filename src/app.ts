@@ -12,9 +12,11 @@ import { SimulatedCluster } from './backend/simulated/simulated-cluster.js';
 import type { Config } from './config/flags.js';
 import { TransientError } from './core/errors.js';
 import { executorDataProblem } from './core/thermos/refusals.js';
+import { BlockerLog } from './engine/blocker-log.js';
 import { Engine } from './engine/engine.js';
 import { createApiHandler } from './http/api-handler.js';
 import { operatorRoutes } from './http/health.js';
+import { callCounter, requestCounter } from './http/request-counter.js';
 import type { HttpServer } from './http/server.js';
 import { startHttpServer } from './http/server.js';
 import type { Log } from './observe/log.js';
@@ -87,6 +89,8 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   const stats = new Stats();
   addProcessStats(stats);
   const metrics = new Metrics(stats, { process: true });
+  const sampling = setInterval(() => stats.sample(clock.monoNow()), config.stat_sampling_interval);
+  started.add(async () => clearInterval(sampling));
   let serving = false;
 
   const limits = validationLimits(config, (task) => executorDataProblem(task));
@@ -118,19 +122,20 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
       api: auroraShim(),
       serverInfo: { clusterName: config.cluster_name, statsUrlPrefix: config.viz_job_url_prefix },
       log,
-      onCall: (method, code, nanos) => {
-        stats.increment(`scheduler_thrift_response_${code}`);
-        stats.timing(`scheduler_thrift_${method}`, nanos);
-        metrics.rpcRequests.inc(method, code);
-        metrics.rpcSeconds.observe(nanos / 1e9, method);
-      },
+      onCall: callCounter(stats, metrics),
+      repeated: ['pulseJobUpdate', 'pulseJobUpdates', 'heartbeatJobUpdate'],
     },
   );
+  const { heartbeats, updater } = engine;
+  metrics.gauge('aurora_pulse_entries', 'Heartbeats kept', () => heartbeats.size);
+  metrics.gauge('aurora_job_updates_active', 'Updates that go on', () => updater.registry.size);
+  metrics.gauge('aurora_leader_epoch', 'Epoch of the fence', () => db.currentEpoch ?? 0);
+  const count = requestCounter(stats, metrics);
   const server = await startHttpServer({
     ip: config.ip,
     port: config.http_port,
     api: createApiHandler({
-      service,
+      ...{ service, count },
       maxBodyBytes: config.http_max_body_size,
       ...(config.enable_cors_for === undefined ? {} : { corsDomain: config.enable_cors_for }),
     }),
@@ -140,13 +145,16 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
       quit: () => end(0),
       abort: options.abort,
     }),
-    ...{ log, stats, metrics },
+    ...{ log, count },
   });
   started.add(() => server.close());
 
   started.add(() => engine.stop());
   started.add(async () => coordinator.close());
   await engine.start();
+  const blockerLog = new BlockerLog(engine, log);
+  started.add(async () => blockerLog.stop());
+  blockerLog.start();
   serving = true;
   return {
     port: server.port,

@@ -15,6 +15,7 @@ import {
 } from '../wire/media-types.js';
 import type { ProtocolName } from '../wire/protocol.js';
 import type { AuroraService } from '../wire/service.js';
+import type { CountRequest } from './request-counter.js';
 
 /** Default of `-http_max_body_size`. */
 export const DEFAULT_MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -26,6 +27,8 @@ export interface ApiHandlerOptions {
   readonly corsDomain?: string;
   /** Who calls; without it everybody is `UNSECURE` (rpc.md §1). A throw ends the connection. */
   readonly callerOf?: (request: IncomingMessage) => Caller;
+  /** Told of every answer. */
+  readonly count?: CountRequest;
 }
 
 /**
@@ -52,6 +55,9 @@ const GZIP_FROM_BYTES = 1024;
 const LINGER_MS = 1000;
 const TEXT = ['Content-Type', 'text/plain; charset=utf-8'] as const;
 const NOTHING = Buffer.alloc(0);
+const CLOSE = ['Connection', 'close'] as const;
+/** What answers are counted under. */
+const PATH = '/api';
 
 /** S8. */
 const INVALID_BODY: Refusal = {
@@ -120,14 +126,15 @@ class Api {
 
   handle(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { headers } = request;
+    const startedMs = performance.now();
     const encoding = requestEncoding(headers['content-type']);
     const refusal = methodRefusal(request.method) ?? typeRefusal(encoding, headers['content-type']);
     const declared = headers['content-length'];
     if (declared !== undefined && Number(declared) > this.maxBodyBytes) {
-      return this.refuseBody(request, response);
+      return this.refuseBody(request, response, startedMs);
     }
     if (awaitsContinue) {
-      if (refusal !== undefined) return this.refuse(response, refusal, ['Connection', 'close']);
+      if (refusal !== undefined) return this.refuse(response, refusal, startedMs, CLOSE);
       response.writeContinue();
     }
     let first: Buffer | undefined;
@@ -137,16 +144,16 @@ class Api {
       size += chunk.length;
       if (size > this.maxBodyBytes) {
         request.off('data', take).off('end', finish);
-        this.refuseBody(request, response);
+        this.refuseBody(request, response, startedMs);
       } else if (first === undefined) first = chunk;
       // A refused request's body is read and dropped, so that the connection can go on.
       else if (refusal === undefined) (others ??= [first]).push(chunk);
     };
     const finish = (): void => {
-      if (refusal !== undefined) return this.refuse(response, refusal);
+      if (refusal !== undefined) return this.refuse(response, refusal, startedMs);
       const body = others === undefined ? (first ?? NOTHING) : Buffer.concat(others, size);
       // Anything that is not read as one of the two was refused.
-      this.call(request, response, body, encoding as ProtocolName);
+      this.call(request, response, body, encoding as ProtocolName, startedMs);
     };
     request.on('data', take).on('end', finish);
   }
@@ -156,6 +163,7 @@ class Api {
     response: ServerResponse,
     body: Buffer,
     encoding: ProtocolName,
+    startedMs: number,
   ): void {
     const { service, callerOf } = this.options;
     const protocol = responseProtocol(firstAccept(request));
@@ -170,8 +178,9 @@ class Api {
       .handle(body, encoding, protocol, caller)
       .then((result) => {
         if ('close' in result) request.socket.destroy();
-        else if (result.status === 200) this.reply(request, response, protocol, result.body);
-        else this.refuse(response, INVALID_BODY);
+        else if (result.status === 200) {
+          this.reply(request, response, protocol, result.body, startedMs);
+        } else this.refuse(response, INVALID_BODY, startedMs);
       })
       // Nothing that goes wrong with one answer may end the process.
       .catch(() => request.socket.destroy());
@@ -182,7 +191,9 @@ class Api {
     response: ServerResponse,
     protocol: ProtocolName,
     body: Buffer,
+    startedMs: number,
   ): void {
+    this.options.count?.(200, PATH, startedMs);
     const type = protocol === 'binary' ? BINARY_TYPE : JSON_TYPE;
     const headers = ['Content-Type', type, ...this.cors];
     if (body.length < GZIP_FROM_BYTES) {
@@ -207,8 +218,10 @@ class Api {
   private refuse(
     response: ServerResponse,
     { status, headers, text }: Refusal,
+    startedMs: number,
     more: readonly string[] = [],
   ): void {
+    this.options.count?.(status, PATH, startedMs);
     const length = String(Buffer.byteLength(text));
     response
       .writeHead(status, [...headers, ...more, ...this.cors, 'Content-Length', length])
@@ -219,7 +232,8 @@ class Api {
    * 413, and the connection ends without reading on (S13). The answer is written and our side is closed;
    * to destroy the socket at once would reset it under a client that has not read the answer yet.
    */
-  private refuseBody(request: IncomingMessage, response: ServerResponse): void {
+  private refuseBody(request: IncomingMessage, response: ServerResponse, startedMs: number): void {
+    this.options.count?.(413, PATH, startedMs);
     request.pause();
     const text = `The body is larger than ${this.maxBodyBytes} bytes\n`;
     const { socket } = request;

@@ -3,13 +3,12 @@
  * operators, 404 and 405 (operations.md §3). Nothing here derives anything from the Host header, which
  * clients send without a port and repeat after redirects (wire.md §1.5).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Log } from '../observe/log.js';
-import type { Metrics } from '../observe/metrics.js';
-import type { Stats } from '../observe/stats.js';
+import type { CountRequest } from './request-counter.js';
 
 export interface Reply {
   readonly status: number;
@@ -50,8 +49,8 @@ export interface HttpServerOptions {
   ) => void;
   readonly routes: Routes;
   readonly log: Log;
-  readonly stats: Stats;
-  readonly metrics?: Metrics;
+  /** Told of every answer but those at `/api`, whose handler counts its own. */
+  readonly count?: CountRequest;
 }
 
 export interface HttpServer {
@@ -71,6 +70,8 @@ const KEEP_ALIVE_MS = 65_000;
 /** Above the former, or Node cuts off a request that arrives at the last moment. */
 const HEADERS_MS = 70_000;
 const GRACE_MS = 5_000;
+/** While closing, connections that have fallen idle are closed this often. */
+const SWEEP_MS = 25;
 
 const gzipAsync = promisify(gzip);
 
@@ -83,12 +84,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
 class Listener implements HttpServer {
   readonly #server: Server;
-  readonly #underWay = new Set<ServerResponse>();
   #closing: Promise<void> | undefined;
   #port = 0;
 
   constructor(private readonly options: HttpServerOptions) {
-    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS });
+    const isClosing = (): boolean => this.#closing !== undefined;
+    this.#server = createServer({
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS,
+      ServerResponse: lastWhen(isClosing),
+    });
     this.#server.on('request', (request, response) => this.#handle(request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#handle(request, response, true));
   }
@@ -117,8 +122,10 @@ class Listener implements HttpServer {
         clearTimeout(limit);
         resolve();
       });
+      // A kept-alive connection falls idle when its last answer is out.
+      const sweep = setInterval(() => this.#server.closeIdleConnections(), SWEEP_MS);
+      this.#server.once('close', () => clearInterval(sweep));
       this.#server.closeIdleConnections();
-      for (const response of this.#underWay) response.shouldKeepAlive = false;
     });
     return this.#closing;
   }
@@ -127,44 +134,30 @@ class Listener implements HttpServer {
     const url = request.url ?? '/';
     const end = url.indexOf('?');
     const path = end < 0 ? url : url.slice(0, end);
-    if (this.#closing) response.shouldKeepAlive = false;
-    this.#watch(response, path);
     if (path === '/api') return this.options.api(request, response, awaitsContinue);
     if (awaitsContinue) response.writeContinue();
+    const startedMs = performance.now();
     const query = new URLSearchParams(end < 0 ? '' : url.slice(end + 1));
-    this.#route(path, { query, raw: request }, response).catch((error: unknown) => {
+    this.#route(path, { query, raw: request }, response, startedMs).catch((error: unknown) => {
       this.options.log.error({ err: error, path }, 'a request could not be answered');
       response.destroy();
     });
   }
 
-  /** Counts the request once its answer is sent or its connection gone. */
-  #watch(response: ServerResponse, path: string): void {
-    const { stats, metrics, routes } = this.options;
-    const startedMs = performance.now();
-    this.#underWay.add(response);
-    response.once('close', () => {
-      this.#underWay.delete(response);
-      // An answer whose header had left before the closing began keeps its connection: end it now.
-      if (this.#closing) setImmediate(() => this.#server.closeIdleConnections());
-      if (!response.headersSent) return; // closed on purpose, or given up by the client
-      const ms = performance.now() - startedMs;
-      stats.timing(`http_${response.statusCode}_responses`, Math.round(ms * 1e6));
-      if (!metrics) return;
-      const known = path === '/api' || Object.hasOwn(routes, path);
-      const [status, group] = [String(response.statusCode), known ? path : 'other'];
-      metrics.httpRequests.inc(status, group);
-      metrics.httpSeconds.observe(ms / 1000, status, group);
-    });
-  }
-
-  async #route(path: string, request: RouteRequest, response: ServerResponse): Promise<void> {
+  async #route(
+    path: string,
+    request: RouteRequest,
+    response: ServerResponse,
+    startedMs: number,
+  ): Promise<void> {
     request.raw.resume(); // nobody here reads a body
     const reply = await this.#answer(path, request);
     if (!reply) {
       request.raw.socket.destroy();
       return;
     }
+    const { count, routes } = this.options;
+    count?.(reply.status, Object.hasOwn(routes, path) ? path : 'other', startedMs);
     const { 'accept-encoding': accepted = '' } = request.raw.headers;
     const compress = reply.status < 300 && /\bgzip\b/.test(accepted) && reply.body !== '';
     const body = compress ? await gzipAsync(reply.body) : Buffer.from(reply.body);
@@ -195,6 +188,17 @@ class Listener implements HttpServer {
       return plain(500, `${path} failed: ${error instanceof Error ? error.message : 'unknown'}\n`);
     }
   }
+}
+
+/** Responses that tell the client, once the server is closing, that their connection ends with them. */
+function lastWhen(isClosing: () => boolean): typeof ServerResponse {
+  class Answer extends ServerResponse {
+    override writeHead(...args: never[]): this {
+      if (isClosing()) this.shouldKeepAlive = false;
+      return (super.writeHead as (...all: never[]) => this).apply(this, args);
+    }
+  }
+  return Answer as unknown as typeof ServerResponse;
 }
 
 /** A text answer. */

@@ -32,6 +32,11 @@ export function ok(result?: Readonly<Record<string, unknown>>, ...details: strin
   return result === undefined ? { code: 'OK', details } : { code: 'OK', details, result };
 }
 
+/** An outcome that is answered many times as it is: its encoding is kept (`wire/responses.ts`). */
+export function fixed(outcome: Outcome): Outcome {
+  return Object.freeze(outcome);
+}
+
 export function refuse(code: Exclude<ResponseCode, 'OK'>, message: string): Outcome {
   return { code, details: [message] };
 }

@@ -11,7 +11,7 @@ import type { PulseResult } from '../engine/pulses.js';
 import type { RpcDeps, RpcMethods, SentUpdateKey } from './deps.js';
 import { countWork, refuseIf, validOf, validUpdateKey } from './deps.js';
 import type { Outcome, RpcMethod } from './outcome.js';
-import { ok, refuse } from './outcome.js';
+import { fixed, ok, refuse } from './outcome.js';
 import type { PulseView } from './pulse-view.js';
 import { viewNow } from './pulse-view.js';
 import { updateSummary } from './update-reads.js';
@@ -78,7 +78,8 @@ function verbMethod({ engine }: RpcDeps, verb: Verb): RpcMethod {
   };
 }
 
-const pulsed = (status: 'OK' | 'FINISHED'): Outcome => ok({ pulseJobUpdateResult: { status } });
+const pulsed = (status: 'OK' | 'FINISHED'): Outcome =>
+  fixed(ok({ pulseJobUpdateResult: { status } }));
 const ALIVE = pulsed('OK');
 const OVER = pulsed('FINISHED');
 /** The two answers of nearly all pulses, made once. */

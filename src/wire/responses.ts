@@ -6,7 +6,13 @@ import { RefusedError, TransientError, UnknownOutcomeError } from '../core/error
 import type { Outcome, ResponseCode } from '../rpc/outcome.js';
 import type { FromCore } from './from-core.js';
 import type { PlainRecord } from './presence.js';
-import { MessageType, TType, type ProtocolWriter } from './protocol.js';
+import {
+  MessageType,
+  TType,
+  type Encoded,
+  type ProtocolName,
+  type ProtocolWriter,
+} from './protocol.js';
 import { structOf, type MethodSchema, type Schema } from './schema.js';
 
 /** Types of TApplicationException that we send (wire.md §1.4). */
@@ -106,6 +112,11 @@ export function writeReply(
   out.writeMessageBegin(call.name, MessageType.REPLY, call.seqid);
   out.writeStructBegin('result');
   out.writeFieldBegin('success', TType.STRUCT, 0);
+  if (Object.isFrozen(reply)) {
+    out.writeEncodedStruct(fixedReply(out, fromCore, reply, serverInfo, struct));
+    endReply(out);
+    return undefined;
+  }
   const record = responseRecord(reply, serverInfo);
   if (isLong(reply.result)) {
     return inSteps(fromCore.writeInSteps(out, struct, record)).then(() => endReply(out));
@@ -113,6 +124,32 @@ export function writeReply(
   fromCore.writeStruct(out, struct, record);
   endReply(out);
   return undefined;
+}
+
+/** Encodings of outcomes that are the same object each time (`fixed`), by the server they name. */
+const fixedReplies = new WeakMap<
+  ServerInfo,
+  WeakMap<object, Partial<Record<ProtocolName, Encoded>>>
+>();
+
+function fixedReply(
+  out: ProtocolWriter,
+  fromCore: FromCore,
+  reply: Outcome | Reply,
+  serverInfo: ServerInfo,
+  struct: string,
+): Encoded {
+  let ofServer = fixedReplies.get(serverInfo);
+  if (ofServer === undefined) fixedReplies.set(serverInfo, (ofServer = new WeakMap()));
+  let ofReply = ofServer.get(reply);
+  if (ofReply === undefined) ofServer.set(reply, (ofReply = {}));
+  let encoded = ofReply[out.protocol];
+  if (encoded === undefined) {
+    const fork = out.fork();
+    fromCore.writeStruct(fork, struct, responseRecord(reply, serverInfo));
+    ofReply[out.protocol] = encoded = fork.encoded();
+  }
+  return encoded;
 }
 
 function endReply(out: ProtocolWriter): void {

@@ -8,6 +8,8 @@ import { Thrift } from 'thrift';
 import { RefusedError, TransientError } from '../core/errors.js';
 import type { Caller, ResponseCode, RpcMethod } from '../rpc/outcome.js';
 import { createFromCore } from './from-core.js';
+import type { PlainRecord } from './presence.js';
+import { Repeats, splitMessage } from './repeats.js';
 import { auroraSchema, shimSchema } from './idl.js';
 import {
   ProtocolError,
@@ -62,6 +64,8 @@ export interface AuroraServiceOptions {
   readonly onCall?: (method: string, code: ResponseCode | 'UNKNOWN', nanos: number) => void;
   /** AuroraAdmin of thrift/aurora.thrift unless another is given. */
   readonly api?: ServedApi;
+  /** Methods that are called with the same bytes again and again (see repeats.ts). */
+  readonly repeated?: readonly string[];
 }
 
 export interface AuroraService {
@@ -89,9 +93,19 @@ interface Method {
 interface Call {
   readonly header: MessageHeader;
   readonly method: Method;
+  /** As the stub read them, or already converted. */
   readonly values: readonly unknown[];
+  readonly args?: PlainRecord;
   readonly started: number;
   readonly refusal: RefusedError | undefined;
+}
+
+/** A message that came before. */
+interface Repeated {
+  readonly name: string;
+  readonly type: number;
+  readonly method: Method;
+  readonly args: PlainRecord;
 }
 
 function readerOf(protocol: ProtocolName, body: Buffer): ProtocolReader {
@@ -114,6 +128,8 @@ export function auroraShim(): ServedApi {
 class ThriftService implements AuroraService {
   private readonly methods: ReadonlyMap<string, Method>;
   private readonly fromCore;
+  private readonly repeated: ReadonlySet<string>;
+  private readonly repeats = new Repeats<Repeated>();
 
   constructor(
     methods: Readonly<Record<string, RpcMethod>>,
@@ -124,6 +140,7 @@ class ThriftService implements AuroraService {
     for (const name of Object.keys(methods)) {
       if (!shapes.has(name)) throw new Error(`${service} has no method ${name}`);
     }
+    this.repeated = new Set(options.repeated);
     const toCore = createToCore(schema);
     const readers = argumentReaders(Processor, shapes);
     this.fromCore = createFromCore(schema);
@@ -155,6 +172,13 @@ class ThriftService implements AuroraService {
   /** The call, or the answer if the method is not reached: nothing of it was run then. */
   private decode(body: Buffer, protocol: ProtocolName, out: ProtocolWriter): Call | Answer {
     const started = performance.now();
+    const split = splitMessage(body, protocol);
+    const known = split && this.repeats.get(split.rest);
+    if (known !== undefined && split !== undefined) {
+      const { name, type, method, args } = known;
+      const header = { name, type, seqid: split.seqid };
+      return { header, method, values: [], args, started, refusal: undefined };
+    }
     let header: MessageHeader | undefined;
     let method: Method | undefined;
     try {
@@ -162,7 +186,13 @@ class ThriftService implements AuroraService {
       header = input.readMessageBegin();
       method = this.methods.get(header.name);
       if (method !== undefined) {
-        return { header, method, values: method.read(input), started, refusal: undefined };
+        const values = method.read(input);
+        if (split === undefined || !this.repeated.has(header.name)) {
+          return { header, method, values, started, refusal: undefined };
+        }
+        const args = method.toCore(values);
+        this.repeats.set(split.rest, { name: header.name, type: header.type, method, args });
+        return { header, method, values, args, started, refusal: undefined };
       }
       input.skip(TType.STRUCT);
       input.readMessageEnd();
@@ -189,7 +219,7 @@ class ThriftService implements AuroraService {
     let reply: Reply | 'unknown';
     try {
       if (call.refusal !== undefined) throw call.refusal;
-      const args = method.toCore(call.values);
+      const args = call.args ?? method.toCore(call.values);
       reply =
         method.run === undefined
           ? { code: 'ERROR', details: [`${header.name} is not implemented yet`] }

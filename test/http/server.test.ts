@@ -7,6 +7,7 @@ import { operatorRoutes, type LeaderStatus, type OperatorOptions } from '../../s
 import { startHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.js';
 import { silentLog } from '../../src/observe/log.js';
 import { Metrics } from '../../src/observe/metrics.js';
+import { requestCounter } from '../../src/http/request-counter.js';
 import { Stats } from '../../src/observe/stats.js';
 
 interface Answer {
@@ -22,12 +23,15 @@ let status: LeaderStatus;
 let events: string[];
 let agent: Agent;
 let api: HttpServerOptions['api'];
+let countApi: (startedMs: number) => void;
 
 async function start(
   more: Partial<HttpServerOptions> = {},
   operator: Partial<OperatorOptions> = {},
 ): Promise<HttpServer> {
   const metrics = new Metrics(stats);
+  const count = requestCounter(stats, metrics);
+  countApi = (startedMs) => count(200, '/api', startedMs);
   return startHttpServer({
     ip: '127.0.0.1',
     port: 0,
@@ -41,7 +45,7 @@ async function start(
       ...operator,
     }),
     log: silentLog,
-    ...{ stats, metrics },
+    count,
     ...more,
   });
 }
@@ -228,6 +232,11 @@ describe('/api', () => {
 });
 
 test('answers are counted by status, in /vars and for Prometheus', async () => {
+  // The handler of /api counts its own.
+  api = (_request, response) => {
+    countApi(performance.now());
+    response.end('api');
+  };
   await ask('/api');
   await ask('/health');
   await ask('/nothing/of/interest');
