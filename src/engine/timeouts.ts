@@ -114,7 +114,9 @@ export class Timeouts {
   private armThrottle(task: TaskSnapshot): void {
     const { db, tasks, clock } = this.options;
     const wake = (penaltyMs: number): void => {
-      const delayMs = throttleDelay(task.timestampMs, penaltyMs, clock.wallNow());
+      // Never more than the penalty: the wall clock may have stepped back since the event.
+      const leftMs = throttleDelay(task.timestampMs, penaltyMs, clock.wallNow());
+      const delayMs = Math.min(penaltyMs, leftMs);
       this.set(task.taskId, delayMs, () => {
         this.move(task, { taskId: task.taskId, target: 'PENDING', expected: 'THROTTLED' });
       });

@@ -84,6 +84,16 @@ describe('flapping', () => {
     expect((await statuses())[2]).toBe('RUNNING');
   });
 
+  test('a wall clock that stepped back before the restart makes nobody wait longer than the penalty', async () => {
+    await start({ script: () => CRASHES });
+    await world.addInstances(JOB, OLD, [0]);
+    await world.advance(2_000);
+    world.time.stepWall(-60 * MINUTE);
+    await world.restart();
+    await world.advance(SECOND_PENALTY);
+    expect((await statuses())[2]).toBe('RUNNING');
+  });
+
   test('a THROTTLED task that is killed is gone, and its timer with it', async () => {
     await start({ script: () => CRASHES });
     await world.addInstances(JOB, OLD, [0]);

@@ -182,6 +182,10 @@ test('SH-17 a step of the wall clock moves neither the gate, nor W, nor the orde
   expect((await world.updateEvents(key)).at(-1)).toBe('ROLLING_FORWARD(user/–)');
   await world.advance(1);
   expect(await world.view(key)).toBe('ROLL_FORWARD_AWAITING_PULSE');
+  // The next process has that clock too.
+  await world.restart();
+  await world.pulse(key);
+  expect((await world.updateEvents(key)).at(-1)).toBe(UNBLOCKED);
   const disordered = await world.sql(`
     SELECT 1 FROM (SELECT happened_at < lag(happened_at) OVER (ORDER BY seq) AS back
                      FROM update_timeline) t WHERE back`);
