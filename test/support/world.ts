@@ -16,6 +16,7 @@ import type { TaskConfig } from '../../src/core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../../src/core/model/keys.js';
 import { jobKeyText } from '../../src/core/model/keys.js';
 import type { UpdateSettings } from '../../src/core/model/update.js';
+import type { AskCoordinator } from '../../src/core/sla/coordinator.js';
 import type { Verb } from '../../src/core/update/verbs.js';
 import type { EngineSettings } from '../../src/engine/engine.js';
 import { DEFAULT_ENGINE_SETTINGS, Engine } from '../../src/engine/engine.js';
@@ -37,6 +38,8 @@ export interface WorldOptions {
   readonly database?: Partial<DatabaseOptions>;
   /** The scheduler reaches Postgres through this; closed with the world. */
   readonly through?: FlakyPostgres;
+  /** Answers for SLA coordinators; by default no. */
+  readonly askCoordinator?: AskCoordinator;
   /** By default one host with room for everything. */
   readonly hosts?: readonly SimulatedHost[];
 }
@@ -126,6 +129,7 @@ export class World {
       stats,
       log: silentLog,
       settings: { ...DEFAULT_ENGINE_SETTINGS, ...options.settings },
+      ...(options.askCoordinator === undefined ? {} : { askCoordinator: options.askCoordinator }),
     });
     await this.engine.start();
     this.running = true;
