@@ -195,7 +195,7 @@ export class Scheduling {
       const { config } = configOf(record.configHash);
       const instance = instanceKeyText(record.job, record.instanceId);
       const hosts = this.hostsFor(instance);
-      const choice = chooseHost(config, hosts, this.jobTasks(jobText), this.options.random);
+      const choice = chooseHost(config, hosts, this.jobTasks(jobText, config), this.options.random);
       if (choice.host === undefined) {
         this.reasons.set(record.taskId, choice.vetoes);
         continue;
@@ -225,7 +225,8 @@ export class Scheduling {
   }
 
   /** Attributes of the hosts of a job's tasks, one entry for each task: for limit constraints. */
-  private jobTasks(jobText: string): Host['attributes'][] {
+  private jobTasks(jobText: string, config: TaskConfig): Host['attributes'][] {
+    if (!config.constraints.some(({ constraint }) => constraint?.limit !== undefined)) return [];
     const hosts = this.hostsOfJob.get(jobText)?.values() ?? [];
     return [...hosts].map((host) => this.ledgers.get(host)?.host.attributes ?? {});
   }
