@@ -47,3 +47,37 @@ export const systemTimers: Timers = {
     return { cancel: () => clearTimeout(timeout) };
   },
 };
+
+/**
+ * A zone as its offset: local time less UTC at a moment, both in ms. From the time zone database of
+ * Node.js, by way of Intl.
+ *
+ * @throws RangeError for a zone Node.js does not know, and when asked beyond the range of Date
+ */
+export function zoneOffset(timeZone: string): (epochMs: number) => number {
+  if (/^(GMT|UTC|Z|Etc\/(GMT|UTC))$/i.test(timeZone)) return () => 0;
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    calendar: 'gregory',
+    hourCycle: 'h23',
+    era: 'short',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  return (epochMs) => {
+    const second = Math.floor(epochMs / 1000) * 1000;
+    const part: Record<string, string> = {};
+    for (const { type, value } of format.formatToParts(second)) part[type] = value;
+    const number = (type: string): number => Number(part[type]);
+    const year = part['era'] === 'BC' ? 1 - number('year') : number('year');
+    // Set in steps, because Date.UTC takes years below 100 for ones of the 20th century.
+    const local = new Date(0);
+    local.setUTCFullYear(year, number('month') - 1, number('day'));
+    local.setUTCHours(number('hour'), number('minute'), number('second'));
+    return local.getTime() - second;
+  };
+}
