@@ -80,6 +80,31 @@ export interface JobInstanceUpdateEventsTable {
   recorded_at: Generated<Timestamp>;
 }
 
+export interface CronJobsTable {
+  role: string;
+  environment: string;
+  job_name: string;
+  config_hash: string;
+  schedule: string;
+  collision_policy: 'KILL_EXISTING' | 'CANCEL_NEW' | 'RUN_OVERLAP' | null;
+  instance_count: number;
+  owner_user: string | null;
+  created_by: string;
+  created_at: Timestamp;
+  changed_by: string;
+  changed_at: Timestamp;
+}
+
+export interface CronFollowUpsTable {
+  role: string;
+  environment: string;
+  job_name: string;
+  config_hash: string;
+  instance_count: number;
+  waits_for: string[];
+  triggered_at: Timestamp;
+}
+
 export interface Schema {
   scheduler_fence: { id: number; epoch: string };
   write_receipts: { id: string; written_at: Generated<Timestamp> };
@@ -95,6 +120,8 @@ export interface Schema {
   };
   job_update_events: JobUpdateEventsTable;
   job_instance_update_events: JobInstanceUpdateEventsTable;
+  cron_jobs: CronJobsTable;
+  cron_follow_ups: CronFollowUpsTable;
   backend_commands: {
     id: Generated<string>;
     task_id: string;

@@ -310,6 +310,168 @@ ALTER TABLE public.backend_commands ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
 );
 
 --
+-- Name: cron_follow_ups; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.cron_follow_ups (
+    role text NOT NULL,
+    environment text NOT NULL,
+    job_name text NOT NULL,
+    config_hash text NOT NULL,
+    instance_count integer NOT NULL,
+    waits_for text[] NOT NULL,
+    triggered_at timestamp with time zone NOT NULL,
+    CONSTRAINT cron_follow_ups_instance_count_check CHECK ((instance_count > 0))
+);
+
+--
+-- Name: TABLE cron_follow_ups; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.cron_follow_ups IS 'Runs that KILL_EXISTING holds back: they start once the tasks that were killed for them have ended. Written with the kills, deleted with the start.';
+
+--
+-- Name: COLUMN cron_follow_ups.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN cron_follow_ups.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN cron_follow_ups.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN cron_follow_ups.config_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.config_hash IS 'Configuration at the time of the trigger; replacing the template does not change it.';
+
+--
+-- Name: COLUMN cron_follow_ups.instance_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.instance_count IS 'Tasks to start, likewise as triggered.';
+
+--
+-- Name: COLUMN cron_follow_ups.waits_for; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.waits_for IS 'Ids of the tasks of the former run.';
+
+--
+-- Name: COLUMN cron_follow_ups.triggered_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_follow_ups.triggered_at IS 'When the run was due or asked for, on the wall clock of the scheduler.';
+
+--
+-- Name: cron_jobs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.cron_jobs (
+    role text NOT NULL,
+    environment text NOT NULL,
+    job_name text NOT NULL,
+    config_hash text NOT NULL,
+    schedule text NOT NULL,
+    collision_policy text,
+    instance_count integer NOT NULL,
+    owner_user text,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT cron_jobs_collision_policy_check CHECK ((collision_policy = ANY (ARRAY['KILL_EXISTING'::text, 'CANCEL_NEW'::text, 'RUN_OVERLAP'::text]))),
+    CONSTRAINT cron_jobs_instance_count_check CHECK ((instance_count > 0))
+);
+
+--
+-- Name: TABLE cron_jobs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.cron_jobs IS 'Cron templates: one row for each job that is started on a schedule. The scheduler reads them when it starts; change them through the API.';
+
+--
+-- Name: COLUMN cron_jobs.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN cron_jobs.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN cron_jobs.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN cron_jobs.config_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.config_hash IS 'Configuration of every task the next run starts.';
+
+--
+-- Name: COLUMN cron_jobs.schedule; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.schedule IS 'Five crontab fields as the client sent them, in the time zone of --cron_timezone.';
+
+--
+-- Name: COLUMN cron_jobs.collision_policy; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.collision_policy IS 'What happens when tasks of the former run are still active. Empty, as the client left it: KILL_EXISTING. RUN_OVERLAP, in imported jobs only, does nothing.';
+
+--
+-- Name: COLUMN cron_jobs.instance_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.instance_count IS 'Tasks a run starts, with the ids from 0 on.';
+
+--
+-- Name: COLUMN cron_jobs.owner_user; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.owner_user IS 'JobConfiguration.owner, where one was given.';
+
+--
+-- Name: COLUMN cron_jobs.created_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.created_by IS 'Who scheduled the job first, since it was last descheduled.';
+
+--
+-- Name: COLUMN cron_jobs.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.created_at IS 'When that was, on the wall clock of the scheduler.';
+
+--
+-- Name: COLUMN cron_jobs.changed_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.changed_by IS 'Who last replaced the template, or created it.';
+
+--
+-- Name: COLUMN cron_jobs.changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.cron_jobs.changed_at IS 'When that was, on the wall clock of the scheduler.';
+
+--
 -- Name: update_history_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
@@ -593,7 +755,7 @@ CREATE TABLE public.jobs (
 -- Name: TABLE jobs; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.jobs IS 'Every job key that ever had a task or an update.';
+COMMENT ON TABLE public.jobs IS 'Every job key that ever had a task, an update or a cron schedule.';
 
 --
 -- Name: scheduler_fence; Type: TABLE; Schema: public; Owner: -
@@ -947,6 +1109,20 @@ ALTER TABLE ONLY public.backend_commands
     ADD CONSTRAINT backend_commands_pkey PRIMARY KEY (id);
 
 --
+-- Name: cron_follow_ups cron_follow_ups_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cron_follow_ups
+    ADD CONSTRAINT cron_follow_ups_pkey PRIMARY KEY (role, environment, job_name);
+
+--
+-- Name: cron_jobs cron_jobs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cron_jobs
+    ADD CONSTRAINT cron_jobs_pkey PRIMARY KEY (role, environment, job_name);
+
+--
 -- Name: job_instance_update_events job_instance_update_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1147,6 +1323,34 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.job_upd
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.task_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
 
 --
+-- Name: cron_follow_ups cron_follow_ups_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cron_follow_ups
+    ADD CONSTRAINT cron_follow_ups_config_hash_fkey FOREIGN KEY (config_hash) REFERENCES public.task_configs(hash);
+
+--
+-- Name: cron_follow_ups cron_follow_ups_role_environment_job_name_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cron_follow_ups
+    ADD CONSTRAINT cron_follow_ups_role_environment_job_name_fkey FOREIGN KEY (role, environment, job_name) REFERENCES public.jobs(role, environment, name);
+
+--
+-- Name: cron_jobs cron_jobs_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cron_jobs
+    ADD CONSTRAINT cron_jobs_config_hash_fkey FOREIGN KEY (config_hash) REFERENCES public.task_configs(hash);
+
+--
+-- Name: cron_jobs cron_jobs_role_environment_job_name_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.cron_jobs
+    ADD CONSTRAINT cron_jobs_role_environment_job_name_fkey FOREIGN KEY (role, environment, job_name) REFERENCES public.jobs(role, environment, name);
+
+--
 -- Name: job_instance_update_events job_instance_update_events_update_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1232,6 +1436,18 @@ GRANT SELECT ON TABLE public.active_updates TO aurora_shim_auditor;
 --
 
 GRANT SELECT ON TABLE public.backend_commands TO aurora_shim_auditor;
+
+--
+-- Name: TABLE cron_follow_ups; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.cron_follow_ups TO aurora_shim_auditor;
+
+--
+-- Name: TABLE cron_jobs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.cron_jobs TO aurora_shim_auditor;
 
 --
 -- Name: TABLE job_update_events; Type: ACL; Schema: public; Owner: -
