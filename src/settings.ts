@@ -8,6 +8,7 @@ import { BUILT_IN_TIERS, parseTierConfig } from './core/validate/tiers.js';
 import type { EngineSettings } from './engine/engine.js';
 import type { CoordinatorSettings } from './outbound/coordinator.js';
 import { defaultDataDir } from './store/embedded.js';
+import { zoneOffset } from './time.js';
 
 /** Facts of this process that the defaults of some flags depend on. */
 export function surroundings(): Surroundings {
@@ -49,6 +50,13 @@ export function engineSettings(config: Config): EngineSettings {
     updateAffinity: {
       enabled: config.enable_update_affinity,
       holdMs: wholeMinutes(config.update_affinity_reservation_hold_time),
+    },
+    cron: {
+      offsetAt: zoneOffset(config.cron_timezone),
+      backoff: {
+        initialMs: config.cron_start_initial_backoff,
+        maxMs: config.cron_start_max_backoff,
+      },
     },
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,

@@ -20,6 +20,8 @@ import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
 import { createAffinity } from './affinity.js';
 import { Actions } from './actions.js';
 import { CommandRunner } from './commands.js';
+import { Cron, type CronSettings } from './cron.js';
+import { CronVerbs } from './cron-verbs.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobLanes } from './job-lane.js';
 import { Jobs } from './jobs.js';
@@ -48,6 +50,7 @@ export interface EngineSettings {
   readonly sla: SlaKillSettings;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
+  readonly cron: CronSettings;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -66,6 +69,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
+  cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
 };
 
 export interface EngineOptions {
@@ -96,6 +100,8 @@ export class Engine {
   readonly updater: Updater;
   readonly updates: UpdateVerbs;
   readonly jobs: Jobs;
+  readonly cron: Cron;
+  readonly cronJobs: CronVerbs;
   readonly updatePruning: UpdatePruning;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
@@ -150,8 +156,15 @@ export class Engine {
       stepping: new Stepping(tasks, configs, new Actions(tasks, slaKills), slaKills),
       slaBatchSize: settings.sla.maxBatchSize,
     });
-    this.updates = new UpdateVerbs(this.updater, configs);
-    this.jobs = new Jobs({ db, lanes, tasks, configs, updater: this.updater });
+    this.cron = new Cron({
+      ...{ db, lanes, tasks, configs, clock, timers, random, stats, log },
+      settings: settings.cron,
+    });
+    const { cron, updater } = this;
+    this.updates = new UpdateVerbs(updater, configs, cron);
+    const jobs = new Jobs({ db, lanes, tasks, configs, updater, cron });
+    this.jobs = jobs;
+    this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
@@ -187,6 +200,7 @@ export class Engine {
     await this.updater.load();
     this.scheduling.start();
     await this.updater.recover();
+    await this.cron.start();
     this.updatePruning.start();
     this.keepHouse();
   }
@@ -196,6 +210,7 @@ export class Engine {
     this.stopped = true;
     this.housekeeping?.cancel();
     this.updatePruning.stop();
+    this.cron.stop();
     this.updater.stop();
     this.timeouts.stop();
     this.scheduling.stop();

@@ -10,6 +10,7 @@ import type { ConfigStore } from '../store/configs.js';
 import type { Database, Queries } from '../store/database.js';
 import { findActiveConfigs, findActiveTasks } from '../store/tasks.js';
 import { findActiveUpdates } from '../store/updates.js';
+import type { Cron } from './cron.js';
 import type { JobLanes } from './job-lane.js';
 import type { Tasks } from './tasks.js';
 import type { Updater } from './updater.js';
@@ -22,6 +23,7 @@ export interface JobsOptions {
   readonly tasks: Tasks;
   readonly configs: ConfigStore;
   readonly updater: Updater;
+  readonly cron: Pick<Cron, 'has'>;
 }
 
 export class Jobs {
@@ -42,8 +44,12 @@ export class Jobs {
     return lanes.enqueue(jobKeyText(job), () =>
       db.write({}, async (tx) => {
         await this.requireNotUpdating(tx, job);
-        if ((await findActiveTasks(tx, job)).length > 0) {
-          throw new RefusedError('INVALID_REQUEST', `Job ${jobKeyText(job)} already exists.`);
+        await this.requireNoTasks(tx, job);
+        if (this.options.cron.has(job)) {
+          throw new RefusedError(
+            'INVALID_REQUEST',
+            `Job ${jobKeyText(job)} already exists: it is a cron job.`,
+          );
         }
         checkAfterExistence();
         const ids = Array.from({ length: instanceCount }, (_, id) => id);
@@ -120,8 +126,8 @@ export class Jobs {
    * below it are not filled.
    *
    * @param check the rules about the job as it would be: config and number of its active instances
-   * @throws RefusedError JOB_UPDATING_ERROR while an update is active, INVALID_REQUEST when the instance
-   *   has no active task or somebody else was faster, or what `check` throws
+   * @throws RefusedError JOB_UPDATING_ERROR while an update is active, INVALID_REQUEST for a cron job, when
+   *   the instance has no active task or somebody else was faster, or what `check` throws
    */
   addInstances(
     job: JobKey,
@@ -132,6 +138,12 @@ export class Jobs {
     const { db, lanes, tasks, configs } = this.options;
     this.options.updater.requireLeading();
     return lanes.enqueue(jobKeyText(job), async () => {
+      if (this.options.cron.has(job)) {
+        throw new RefusedError(
+          'INVALID_REQUEST',
+          `Job ${jobKeyText(job)} is a cron job: its template says how many instances it has.`,
+        );
+      }
       try {
         await db.write({}, async (tx) => {
           await this.requireNotUpdating(tx, job);
@@ -160,19 +172,11 @@ export class Jobs {
     });
   }
 
-  /**
-   * Removes the job's cron template.
-   *
-   * @returns whether there was one: never, until cron jobs are built
-   * @throws RefusedError JOB_UPDATING_ERROR while an update is active
-   */
-  descheduleCron(job: JobKey): Promise<boolean> {
-    const { db, lanes } = this.options;
-    this.options.updater.requireLeading();
-    return lanes.enqueue(jobKeyText(job), async () => {
-      await db.read((tx) => this.requireNotUpdating(tx, job));
-      return false;
-    });
+  /** @throws RefusedError INVALID_REQUEST when the job has an active task */
+  async requireNoTasks(queries: Queries, job: JobKey): Promise<void> {
+    if ((await findActiveTasks(queries, job)).length > 0) {
+      throw new RefusedError('INVALID_REQUEST', `Job ${jobKeyText(job)} already exists.`);
+    }
   }
 
   /** @throws RefusedError JOB_UPDATING_ERROR (updates.md §2.8) */

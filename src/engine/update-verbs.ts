@@ -30,6 +30,7 @@ import type { Verdict } from '../core/update/gate.js';
 import { PlanError, planUpdate } from '../core/update/plan.js';
 import type { Verb, VerbDecision } from '../core/update/verbs.js';
 import { decideStart, decideVerb } from '../core/update/verbs.js';
+import { cronJobProblem } from '../core/validate/cron.js';
 import type { ConfigStore } from '../store/configs.js';
 import type { Queries, WriteTransaction } from '../store/database.js';
 import { CommitRefusedError } from '../store/database.js';
@@ -37,6 +38,7 @@ import { ensureJob, findActiveConfigs } from '../store/tasks.js';
 import type { UpdateRecord } from '../store/updates.js';
 import { findActiveUpdates, findUpdate, insertUpdate } from '../store/updates.js';
 import { ActiveUpdate } from './active-updates.js';
+import type { Cron } from './cron.js';
 import type { PulseResult } from './pulses.js';
 import { Pulses } from './pulses.js';
 import { Updater } from './updater.js';
@@ -76,6 +78,7 @@ export class UpdateVerbs {
   constructor(
     private readonly updater: Updater,
     private readonly configs: ConfigStore,
+    private readonly cron: Pick<Cron, 'has'>,
   ) {
     this.pulses = new Pulses(updater);
   }
@@ -105,6 +108,9 @@ export class UpdateVerbs {
   private async storeStart(tx: WriteTransaction, request: StartRequest): Promise<JobUpdateKey> {
     const config = this.configs.identify(request.config);
     const { settings, instanceCount, job } = request;
+    // Once more, in the lane: the job may have become a cron job while this waited.
+    const refusal = cronJobProblem(job, (key) => this.cron.has(key));
+    if (refusal !== undefined) throw new RefusedError(refusal.code, refusal.message);
     const { diff, outside, configOf } = await diffJob(tx, this.configs, {
       job,
       config,

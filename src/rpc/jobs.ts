@@ -1,4 +1,4 @@
-/** createJob, killTasks, restartShards, addInstances, and what cron needs no template for (rpc.md §11). */
+/** createJob, killTasks, restartShards, addInstances (rpc.md §11). */
 import type { JobConfiguration } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
@@ -62,22 +62,6 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       });
       countWork(deps, 'addInstances', count);
       return ok();
-    },
-
-    /** Its running tasks are left alone. */
-    async descheduleCronJob(args) {
-      const job = validJobKey('job', args['job'] as Partial<JobKey> | undefined);
-      const wasScheduled = await engine.jobs.descheduleCron(job);
-      return wasScheduled ? ok() : ok(undefined, `Job ${jobKeyText(job)} has no cron schedule.`);
-    },
-
-    /** No template can exist yet. */
-    async startCronJob(args) {
-      const job = validJobKey('job', args['job'] as Partial<JobKey> | undefined);
-      const reason = `job ${jobKeyText(job)} has no cron schedule`;
-      return Promise.resolve(
-        refuse('INVALID_REQUEST', `Failed to start the cron job now: ${reason}.`),
-      );
     },
   };
 }

@@ -7,6 +7,7 @@
  * `wire/responses.ts` knows, and with anything else for a failure of ours.
  */
 import { configReads } from './config-reads.js';
+import { cronMethods } from './cron.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
@@ -20,6 +21,7 @@ export type { RpcDeps, RpcMethods, RpcSettings } from './deps.js';
 export function createMethods(deps: RpcDeps): RpcMethods {
   return {
     ...jobMethods(deps),
+    ...cronMethods(deps),
     ...jobReads(deps),
     ...configReads(deps),
     ...taskReads(deps),

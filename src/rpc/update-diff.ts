@@ -110,7 +110,7 @@ export function updateDiff({ engine, limits }: RpcDeps): RpcMethods {
     /** Removed and replaced instances with their old config, added ones with the new one. */
     async getJobUpdateDiff(args) {
       const sent = args['request'] as ApiJobUpdateRequest | undefined;
-      const request = validOf(validateDiffRequest(sent, limits));
+      const request = validOf(validateDiffRequest(sent, limits, (job) => engine.cron.has(job)));
       const proposed = engine.configs.identify(request.config);
       const [current, configOf] = await db.snapshot(async (tx) => {
         const hashes = await findActiveConfigs(tx, request.config.job);

@@ -22,7 +22,7 @@ function startMethod(deps: RpcDeps): RpcMethod {
   return async (args, caller) => {
     const request = args['request'] as ApiJobUpdateRequest | undefined;
     const message = args['message'] as string | undefined;
-    const valid = validOf(validateUpdateRequest(request, limits));
+    const valid = validOf(validateUpdateRequest(request, limits, (job) => engine.cron.has(job)));
     const { config, instanceCount, settings, metadata } = valid;
     const { user } = caller;
     const { job } = config;

@@ -3,6 +3,8 @@ import type { Metadata, TaskConfig } from '../model/config.js';
 import type { Range } from '../model/ranges.js';
 import { rangesProblem } from '../model/ranges.js';
 import type { UpdateSettings } from '../model/update.js';
+import type { IsCron } from './cron.js';
+import { cronJobProblem } from './cron.js';
 import type { ValidationLimits } from './limits.js';
 import { quotaNotYet } from './not-yet.js';
 import type { Refusal, Validated } from './refusals.js';
@@ -74,12 +76,13 @@ function diffProblem(instanceCount: number, scope: readonly Range[]): Refusal | 
 }
 
 /**
- * Rows 1 to 11 and 13 of rpc.md §11.1 in their order; row 12 and the rows from 14 on need the store.
+ * Rows 1 to 13 of rpc.md §11.1 in their order; the rows from 14 on need the store.
  * Null arguments and what breaks the diff are ERROR, everything else is INVALID_REQUEST.
  */
 export function validateUpdateRequest(
   request: ApiJobUpdateRequest | undefined,
   limits: ValidationLimits,
+  isCron: IsCron = () => false,
 ): Validated<ValidUpdateRequest> {
   if (request === undefined) return { refusal: error('request must be set') };
   const { taskConfig, instanceCount, metadata } = request;
@@ -95,7 +98,10 @@ export function validateUpdateRequest(
   if (problem !== undefined) return { refusal: invalid(problem) };
   const task = validateTask(taskConfig, { limits, instanceCount, checkExecutorData: true });
   if (task.refusal !== undefined) return task;
-  const refusal = diffProblem(instanceCount, settings.onlyTheseInstances) ?? quotaNotYet(task.ok);
+  const refusal =
+    cronJobProblem(task.ok.job, isCron) ??
+    diffProblem(instanceCount, settings.onlyTheseInstances) ??
+    quotaNotYet(task.ok);
   return refusal === undefined
     ? { ok: { config: task.ok, instanceCount, settings, metadata } }
     : { refusal };
@@ -108,10 +114,11 @@ export interface ValidDiffRequest {
   readonly scope: readonly Range[];
 }
 
-/** getJobUpdateDiff: the task rules without T22, then what breaks the diff; no rule of the settings. */
+/** getJobUpdateDiff: the task rules without T22, no cron job, what breaks the diff; no rule of the settings. */
 export function validateDiffRequest(
   request: ApiJobUpdateRequest | undefined,
   limits: ValidationLimits,
+  isCron: IsCron = () => false,
 ): Validated<ValidDiffRequest> {
   if (request?.taskConfig === undefined) {
     return { refusal: error('request and request.taskConfig must be set') };
@@ -119,6 +126,8 @@ export function validateDiffRequest(
   const { taskConfig, instanceCount, settings } = request;
   const task = validateTask(taskConfig, { limits, instanceCount, checkExecutorData: false });
   if (task.refusal !== undefined) return task;
+  const cronRefusal = cronJobProblem(task.ok.job, isCron);
+  if (cronRefusal !== undefined) return { refusal: cronRefusal };
   if (settings === undefined) return { refusal: error('request.settings must be set') };
   const scope = settings.updateOnlyTheseInstances;
   const refusal = diffProblem(instanceCount, scope);

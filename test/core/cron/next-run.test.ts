@@ -24,8 +24,8 @@ function runs(text: string, afterMs: number, count: number, zone = 'GMT'): (numb
 
 /** As ISO texts in UTC, without seconds. */
 function utc(text: string, after: string, count: number, zone: string): (string | undefined)[] {
-  return runs(text, Date.parse(after), count, zone).map(
-    (at) => at && new Date(at).toISOString().slice(0, 16),
+  return runs(text, Date.parse(after), count, zone).map((at) =>
+    at === undefined ? undefined : new Date(at).toISOString().slice(0, 16),
   );
 }
 

@@ -1,4 +1,3 @@
-import { cronNotYet } from '../../../src/core/validate/not-yet.js';
 import {
   updateMessageProblem,
   validateDiffRequest,
@@ -180,7 +179,6 @@ describe('startJobUpdate', () => {
     expect(start({}, { taskConfig: service({ tier: 'tier-prod', constraints: dedicated }) })).toBe(
       'OK',
     );
-    expect(verdict(cronNotYet())).toEqual(invalid('cron jobs are not supported yet'));
   });
 });
 
