@@ -127,6 +127,25 @@ test('no tick acts past the deadline, and no command reaches the backend', async
   for (const method of told) expect(method).not.toHaveBeenCalled();
 });
 
+test('a command that the backend has not taken before the deadline is not sent after it', async () => {
+  const { world } = rpc;
+  const submit = jest.spyOn(world.backend, 'submit').mockRejectedValue(new Error('busy'));
+  const other = version('other', { job: { ...KEY, name: 'other' } });
+  await rpc.place({ 0: other });
+  await pass(1_500);
+  const tries = submit.mock.calls.length;
+  expect(tries).toBeGreaterThan(1);
+  flaky.goAway();
+  await pass(DEADLINE);
+  const before = submit.mock.calls.length;
+  flaky.comeBack();
+  await pass(120_000);
+  expect(submit.mock.calls.length).toBe(before);
+  // The next leader finds it where it was written.
+  const left = await world.sql("SELECT 1 FROM backend_commands WHERE kind = 'submit'");
+  expect(left).toHaveLength(1);
+});
+
 test('a deposed leader commits nothing, also while its own deadline is still ahead', async () => {
   const { world } = rpc;
   const next = new Candidate(world.database.url);

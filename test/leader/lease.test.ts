@@ -164,6 +164,18 @@ test('of two candidates one takes it, and the other sees a holder that lives', a
   expect((await row())['epoch']).toBe('2');
 });
 
+test('a takeover takes what it has seen and nothing else: a beat or a faster candidate is in time', async () => {
+  const first = await leader();
+  const [second, third] = [candidate(), candidate()];
+  const before = await second.store.read();
+  await first.advance(RENEWAL);
+  expect(await second.store.takeOver(before)).toBeUndefined();
+  const seen = await second.store.read();
+  expect(await second.store.takeOver(seen)).toBe(2);
+  expect(await third.store.takeOver(seen)).toBeUndefined();
+  expect(await row()).toMatchObject({ epoch: '2', holder: second.holder });
+});
+
 test('a takeover waits for writers of the old epoch, and cuts off those that do not end', async () => {
   const ttl = 300;
   const first = await leader(database.url, ttl);
@@ -230,6 +242,21 @@ describe('without Postgres', () => {
     const { rows } = await admin.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
     expect(rows).toHaveLength(1);
+  });
+
+  test('the time an answer takes is taken off the deadline', async () => {
+    const renew = first.store.renew.bind(first.store);
+    first.store.renew = async (epoch) => {
+      const isMine = await renew(epoch);
+      first.time.tick(1_000);
+      return isMine;
+    };
+    await first.advance(RENEWAL);
+    flaky.goAway();
+    first.time.tick(DEADLINE - 1_001);
+    expect(first.lease.mayAct()).toBe(true);
+    first.time.tick(1);
+    expect(first.lease.mayAct()).toBe(false);
   });
 
   test('the deadline counts also when no timer fires', () => {
