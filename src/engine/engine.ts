@@ -25,6 +25,7 @@ import { JobLanes } from './job-lane.js';
 import { Jobs } from './jobs.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
+import { Quotas } from './quotas.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SlaKillSettings } from './sla-kills.js';
@@ -96,6 +97,7 @@ export class Engine {
   readonly updater: Updater;
   readonly updates: UpdateVerbs;
   readonly jobs: Jobs;
+  readonly quotas: Quotas;
   readonly updatePruning: UpdatePruning;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
@@ -152,6 +154,7 @@ export class Engine {
     });
     this.updates = new UpdateVerbs(this.updater, configs);
     this.jobs = new Jobs({ db, lanes, tasks, configs, updater: this.updater });
+    this.quotas = new Quotas(db, configs);
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,

@@ -95,6 +95,13 @@ export interface Schema {
   };
   job_update_events: JobUpdateEventsTable;
   job_instance_update_events: JobInstanceUpdateEventsTable;
+  quotas: {
+    role: string;
+    cpus: number;
+    ram_mb: string;
+    disk_mb: string;
+    updated_at: Generated<Timestamp>;
+  };
   backend_commands: {
     id: Generated<string>;
     task_id: string;

@@ -14,7 +14,7 @@ const NAMES = [
   ...['abortJobUpdate', 'createJob', 'getConfigSummary', 'getJobUpdateDetails', 'getJobUpdateDiff'],
   ...['killTasks', 'pauseJobUpdate', 'populateJobConfig', 'pulseJobUpdate', 'resumeJobUpdate'],
   ...['rollbackJobUpdate', 'startJobUpdate', 'restartShards', 'addInstances'],
-  ...['descheduleCronJob', 'startCronJob'],
+  ...['descheduleCronJob', 'startCronJob', 'getQuota', 'setQuota'],
 ];
 
 let rpc: RpcWorld;

@@ -4,7 +4,6 @@ import type { Range } from '../model/ranges.js';
 import { rangesProblem } from '../model/ranges.js';
 import type { UpdateSettings } from '../model/update.js';
 import type { ValidationLimits } from './limits.js';
-import { quotaNotYet } from './not-yet.js';
 import type { Refusal, Validated } from './refusals.js';
 import { error, invalid } from './refusals.js';
 import { validateTask } from './task.js';
@@ -95,7 +94,7 @@ export function validateUpdateRequest(
   if (problem !== undefined) return { refusal: invalid(problem) };
   const task = validateTask(taskConfig, { limits, instanceCount, checkExecutorData: true });
   if (task.refusal !== undefined) return task;
-  const refusal = diffProblem(instanceCount, settings.onlyTheseInstances) ?? quotaNotYet(task.ok);
+  const refusal = diffProblem(instanceCount, settings.onlyTheseInstances);
   return refusal === undefined
     ? { ok: { config: task.ok, instanceCount, settings, metadata } }
     : { refusal };

@@ -175,11 +175,6 @@ describe('startJobUpdate', () => {
   });
 
   test('what is not built yet is refused, and says so', () => {
-    const shared = service({ tier: 'tier-prod' });
-    expect(start({}, { taskConfig: shared })).toContain('quota is not built yet');
-    expect(start({}, { taskConfig: service({ tier: 'tier-prod', constraints: dedicated }) })).toBe(
-      'OK',
-    );
     expect(verdict(cronNotYet())).toEqual(invalid('cron jobs are not supported yet'));
   });
 });
