@@ -1,9 +1,9 @@
-/** getJobs, getJobSummary and getConfigSummary: jobs as their tasks make them (rpc.md §10). */
+/** getJobs and the summaries of roles, jobs and configs: jobs as their tasks make them (rpc.md §10). */
 import type { JobConfiguration, TaskConfig } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
 import { groupByConfig } from '../core/update/diff.js';
 import type { JobRecord } from '../store/task-queries.js';
-import { findJobs } from '../store/task-queries.js';
+import { findJobs, findRoles } from '../store/task-queries.js';
 import { findActiveConfigs } from '../store/tasks.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countResult, validJobKey } from './deps.js';
@@ -56,6 +56,13 @@ export function jobReads(deps: RpcDeps): RpcMethods {
       }));
       countResult(deps, 'getJobSummary', summaries.length);
       return ok({ jobSummaryResult: { summaries } });
+    },
+
+    /** Roles with any stored task; of cron jobs there are none yet. */
+    async getRoleSummary() {
+      const summaries = (await db.read(findRoles)).map((role) => ({ ...role, cronJobCount: 0 }));
+      countResult(deps, 'getRoleSummary', summaries.length);
+      return ok({ roleSummaryResult: { summaries } });
     },
 
     /** A job nobody knows has no groups, and that is no error. */

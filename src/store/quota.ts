@@ -21,9 +21,7 @@ export interface QuotaFacts {
  * two of them count on the same room. The facts must be read in a later statement.
  */
 export async function lockQuota(tx: WriteTransaction, role: string): Promise<void> {
-  await tx.run(
-    sql`SELECT pg_advisory_xact_lock(hashtext('aurora-shim quota'), hashtext(${role}))`,
-  );
+  await tx.run(sql`SELECT pg_advisory_xact_lock(hashtext('aurora-shim quota'), hashtext(${role}))`);
 }
 
 type Pairs = readonly (readonly [number, number])[];
