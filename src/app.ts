@@ -19,6 +19,7 @@ import { operatorRoutes } from './http/health.js';
 import { callCounter, requestCounter } from './http/request-counter.js';
 import type { HttpServer } from './http/server.js';
 import { startHttpServer } from './http/server.js';
+import { Lease } from './leader/lease.js';
 import type { Log } from './observe/log.js';
 import { Metrics } from './observe/metrics.js';
 import { addProcessStats } from './observe/process-stats.js';
@@ -35,7 +36,7 @@ import {
 } from './settings.js';
 import { Database } from './store/database.js';
 import { startEmbeddedPostgres } from './store/embedded.js';
-import { LeaderLock } from './store/leader-lock.js';
+import { LeaseStore } from './store/lease.js';
 import { migrate } from './store/migrate.js';
 import { systemClock, systemTimers } from './time.js';
 import { auroraShim, createAuroraService } from './wire/service.js';
@@ -94,14 +95,29 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   let serving = false;
 
   const limits = validationLimits(config, (task) => executorDataProblem(task));
-  const databaseUrl = await openDatabase(config, log, started);
+  const database = await openDatabase(config, log, started);
   const holder = randomUUID();
-  const lock = new LeaderLock({ url: databaseUrl, holder, log, onLost: () => end(1) });
-  await lock.take();
-  started.add(() => lock.release());
-  const db = new Database({ url: databaseUrl, clock, log, holder, onFenced: () => end(1) });
+  const { url } = database;
+  const ttlMs = config.lease_ttl;
+  const lease = new Lease({
+    store: new LeaseStore({ ...database, holder, ttlMs }),
+    ...{ holder, ttlMs, clock, timers, log },
+    onLost: () => end(1),
+    onRenewed: (seconds) => metrics.leaseRenewSeconds.observe(seconds),
+  });
+  // Given back last of all: whoever comes next must not wait for what we still write.
+  started.add(() => lease.release());
+  const epoch = await lease.take();
+  const db = new Database({
+    ...{ url, clock, log, holder },
+    mayAct: () => lease.mayAct(),
+    onFenced: () => {
+      metrics.fencedTransactions.inc();
+      end(1);
+    },
+  });
   started.add(() => db.close());
-  await db.takeOver();
+  db.lead(epoch);
 
   const backend = createBackend(config, log, clock);
   const settings = coordinatorSettings(config);
@@ -117,7 +133,10 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     settings: { unknownPulseResponse: config.unknown_pulse_response },
   };
   const service = createAuroraService(
-    onlyWhile(() => serving, { ...createMethods(rpcDeps), ...createExtension(rpcDeps) }),
+    onlyWhile(() => serving && lease.mayAct(), {
+      ...createMethods(rpcDeps),
+      ...createExtension(rpcDeps),
+    }),
     {
       api: auroraShim(),
       serverInfo: { clusterName: config.cluster_name, statsUrlPrefix: config.viz_job_url_prefix },
@@ -141,7 +160,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     }),
     routes: operatorRoutes({
       ...{ clusterName: config.cluster_name, stats, metrics },
-      leaderStatus: () => (serving ? 'LEADING' : 'NO_LEADER'),
+      leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
       quit: () => end(0),
       abort: options.abort,
     }),
@@ -155,10 +174,11 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   const blockerLog = new BlockerLog(engine, log);
   started.add(async () => blockerLog.stop());
   blockerLog.start();
+  await lease.advertise({ host: advertisedHost(config), port: server.port, name: 'http' });
   serving = true;
   return {
     port: server.port,
-    databaseUrl,
+    databaseUrl: url,
     stop: () => stopInOrder(server, started, log),
   };
 }
@@ -170,7 +190,11 @@ async function stopInOrder(server: HttpServer, started: Started, log: Log): Prom
 }
 
 /** A URL with the schema this version needs behind it. */
-async function openDatabase(config: Config, log: Log, started: Started): Promise<string> {
+async function openDatabase(
+  config: Config,
+  log: Log,
+  started: Started,
+): Promise<{ readonly url: string; readonly schemaVersion?: number }> {
   let url = config.database_url;
   if (url === undefined) {
     const embedded = await startEmbeddedPostgres({
@@ -180,9 +204,9 @@ async function openDatabase(config: Config, log: Log, started: Started): Promise
     started.add(() => embedded.stop());
     url = embedded.url;
   }
-  const { applied } = await migrate(url, { mode: config.migrate });
+  const { applied, schemaVersion } = await migrate(url, { mode: config.migrate });
   if (applied.length > 0) log.info({ applied }, 'migrated the database');
-  return url;
+  return schemaVersion === undefined ? { url } : { url, schemaVersion };
 }
 
 function createBackend(
@@ -202,7 +226,7 @@ function createBackend(
   });
 }
 
-/** Before the engine has started every call may be sent again (wire.md S6). */
+/** Before the engine has started, and past the lease's deadline, every call may be sent again (wire.md S6). */
 function onlyWhile(
   serving: () => boolean,
   methods: Readonly<Record<string, RpcMethod>>,
@@ -213,7 +237,7 @@ function onlyWhile(
       (args, caller) =>
         serving()
           ? method(args, caller)
-          : Promise.reject(new TransientError('the scheduler is starting; try again')),
+          : Promise.reject(new TransientError('this scheduler does not lead; try again')),
     ]),
   );
 }

@@ -3,6 +3,7 @@
  * has taken them; at start, what is left over is sent again (design D8, tasks.md §11.2 rule 1).
  */
 import type { ClusterBackend, SubmitRequest } from '../backend/backend.js';
+import { TransientError } from '../core/errors.js';
 import type { Log } from '../observe/log.js';
 import type { BackendCommand } from '../store/commands.js';
 import { deleteCommands } from '../store/commands.js';
@@ -49,7 +50,8 @@ export class CommandRunner {
 
   /** Repeats a kill that the backend was told before (tasks.md §4, kill retry). */
   async killAgain(taskId: string): Promise<void> {
-    await this.options.backend.kill(taskId, KILL_GRACE_SECS);
+    const { backend, db } = this.options;
+    if (db.mayAct()) await backend.kill(taskId, KILL_GRACE_SECS);
   }
 
   /** Resolves when every command was taken and struck off, retries that wait for a timer aside. */
@@ -71,9 +73,10 @@ export class CommandRunner {
     command: BackendCommand,
     request: SubmitRequest | undefined,
   ): Promise<void> {
-    const { backend, log } = this.options;
+    const { backend, db, log } = this.options;
     for (let delay = FIRST_RETRY_MS; !this.stopped; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
       try {
+        if (!db.mayAct()) throw new TransientError('this scheduler does not lead');
         if (command.kind === 'kill') await backend.kill(command.taskId, KILL_GRACE_SECS);
         else if (request !== undefined) await backend.submit(request);
         this.taken.push(command.id);

@@ -1,5 +1,5 @@
 /** Creating, growing, restarting and killing jobs: one transaction each, in the job's lane (rpc.md §11). */
-import { RefusedError, TransientError } from '../core/errors.js';
+import { RefusedError } from '../core/errors.js';
 import type { TaskConfig } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
@@ -38,7 +38,7 @@ export class Jobs {
     checkAfterExistence: (tx: WriteTransaction) => Promise<void> | undefined,
   ): Promise<void> {
     const { db, lanes, tasks, configs } = this.options;
-    this.requireLoaded();
+    this.options.updater.requireLeading();
     return lanes.enqueue(jobKeyText(job), () =>
       db.write({}, async (tx) => {
         await this.requireNotUpdating(tx, job);
@@ -66,7 +66,7 @@ export class Jobs {
     message: string | undefined,
   ): Promise<number> {
     const { db, lanes, tasks } = this.options;
-    this.requireLoaded();
+    this.options.updater.requireLeading();
     return lanes.enqueue(jobKeyText(job), () =>
       db.write({}, async (tx) => {
         await this.requireNotUpdating(tx, job);
@@ -93,7 +93,7 @@ export class Jobs {
    */
   restart(job: JobKey, instanceIds: ReadonlySet<number>, user: string): Promise<void> {
     const { db, lanes, tasks } = this.options;
-    this.requireLoaded();
+    this.options.updater.requireLeading();
     return lanes.enqueue(jobKeyText(job), () =>
       db.write({}, async (tx) => {
         await this.requireNotUpdating(tx, job);
@@ -130,7 +130,7 @@ export class Jobs {
     check: (tx: WriteTransaction, config: TaskConfig, total: number) => Promise<void>,
   ): Promise<void> {
     const { db, lanes, tasks, configs } = this.options;
-    this.requireLoaded();
+    this.options.updater.requireLeading();
     return lanes.enqueue(jobKeyText(job), async () => {
       try {
         await db.write({}, async (tx) => {
@@ -168,7 +168,7 @@ export class Jobs {
    */
   descheduleCron(job: JobKey): Promise<boolean> {
     const { db, lanes } = this.options;
-    this.requireLoaded();
+    this.options.updater.requireLeading();
     return lanes.enqueue(jobKeyText(job), async () => {
       await db.read((tx) => this.requireNotUpdating(tx, job));
       return false;
@@ -183,12 +183,6 @@ export class Jobs {
         'JOB_UPDATING_ERROR',
         `Job ${jobKeyText(job)} is being updated (update ${active.key.id}).`,
       );
-    }
-  }
-
-  private requireLoaded(): void {
-    if (!this.options.updater.registry.loaded) {
-      throw new TransientError('the scheduler is starting; try again');
     }
   }
 }

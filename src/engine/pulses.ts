@@ -2,7 +2,6 @@
  * Heartbeats as they arrive: by key, by id alone, or many at once (updates.md G4). An update in the registry
  * costs no SQL and no turn in a lane; all that is missing from it costs one statement for the whole call.
  */
-import { TransientError } from '../core/errors.js';
 import type { JobUpdateKey } from '../core/model/keys.js';
 import { jobKeyText, updateKeyText } from '../core/model/keys.js';
 import { isRolling, isTerminalUpdate } from '../core/model/statuses.js';
@@ -21,10 +20,10 @@ export class Pulses {
 
   /**
    * @returns a promise only for a key that is not in the registry
-   * @throws TransientError while the registry is not loaded
+   * @throws TransientError while this process does not lead (`Updater.requireLeading`)
    */
   pulse(key: JobUpdateKey): PulseResult | Promise<PulseResult> {
-    this.requireLoaded();
+    this.updater.requireLeading();
     const entry = this.updater.registry.get(updateKeyText(key));
     return entry === undefined ? this.pulseUnknown(key) : this.beat(entry);
   }
@@ -33,10 +32,10 @@ export class Pulses {
    * The same for who knows nothing but the id, and is to hear of a pause.
    *
    * @returns a promise only for an id that is not in the registry
-   * @throws TransientError while the registry is not loaded
+   * @throws TransientError while this process does not lead (`Updater.requireLeading`)
    */
   heartbeat(updateId: string): HeartbeatResult | Promise<HeartbeatResult> {
-    this.requireLoaded();
+    this.updater.requireLeading();
     const entry = this.updater.registry.withId(updateId);
     return entry === undefined ? this.heartbeatUnknown(updateId) : this.heartbeatOf(entry);
   }
@@ -45,10 +44,10 @@ export class Pulses {
    * Pulses each of these updates; those in the registry in this turn, before anything is awaited.
    *
    * @returns the results in the order of the keys
-   * @throws TransientError while the registry is not loaded
+   * @throws TransientError while this process does not lead (`Updater.requireLeading`)
    */
   async pulseAll(keys: readonly JobUpdateKey[]): Promise<PulseResult[]> {
-    this.requireLoaded();
+    this.updater.requireLeading();
     const { registry, options } = this.updater;
     const results: (PulseResult | undefined)[] = keys.map((key) => {
       const entry = registry.get(updateKeyText(key));
@@ -109,6 +108,7 @@ export class Pulses {
     const { updater } = this;
     const { db, lanes } = updater.options;
     return lanes.enqueue(jobKeyText(key.job), async () => {
+      updater.requireLeading();
       const known = updater.registry.get(updateKeyText(key));
       if (known !== undefined) return this.beat(known);
       const record = await db.read((tx) => findUpdate(tx, key));
@@ -116,11 +116,5 @@ export class Pulses {
       const entry = updater.adopt(record);
       return entry === undefined ? 'FINISHED' : this.beat(entry);
     });
-  }
-
-  private requireLoaded(): void {
-    if (!this.updater.registry.loaded) {
-      throw new TransientError('the scheduler is starting; try again');
-    }
   }
 }

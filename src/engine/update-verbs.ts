@@ -4,7 +4,7 @@
  * start, resume and rollback is part of it (C8).
  */
 import { randomUUID } from 'node:crypto';
-import { RefusedError, TransientError } from '../core/errors.js';
+import { RefusedError } from '../core/errors.js';
 import type { Metadata, StoredConfig, TaskConfig } from '../core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
 import { jobKeyText, updateKeyText } from '../core/model/keys.js';
@@ -89,7 +89,7 @@ export class UpdateVerbs {
   // ----------------------------------------------------------------------------------------------- start
 
   start(request: StartRequest): Promise<StartResult> {
-    this.requireLoaded();
+    this.updater.requireLeading();
     const { lanes } = this.updater.options;
     return lanes.enqueue(jobKeyText(request.job), () => this.runStart(request));
   }
@@ -184,7 +184,7 @@ export class UpdateVerbs {
 
   /** @throws RefusedError INVALID_REQUEST for an unknown update or one the verb does not apply to */
   change(key: JobUpdateKey, verb: Verb, user: string, message?: string): Promise<void> {
-    this.requireLoaded();
+    this.updater.requireLeading();
     return this.updater.options.lanes.enqueue(jobKeyText(key.job), async () => {
       for (;;) {
         const entry = await this.find(key);
@@ -288,12 +288,6 @@ export class UpdateVerbs {
   /** A heartbeat by key; the other ways in are `pulses`' own (G4). */
   pulse(key: JobUpdateKey): PulseResult | Promise<PulseResult> {
     return this.pulses.pulse(key);
-  }
-
-  private requireLoaded(): void {
-    if (!this.updater.registry.loaded) {
-      throw new TransientError('the scheduler is starting; try again');
-    }
   }
 }
 

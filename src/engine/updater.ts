@@ -5,6 +5,7 @@
  * Where to read on: `stepping.ts` (what happens behind an open gate), `update-verbs.ts` (start, pause,
  * resume, abort, rollback), `core/update/tick.ts` (the decision).
  */
+import { TransientError } from '../core/errors.js';
 import type { ExplicitUpdateStatus, RollingStatus, UpdateStatus } from '../core/model/statuses.js';
 import { TERMINAL_STATES, isRolling, isTerminalUpdate } from '../core/model/statuses.js';
 import type { HistoryEvent } from '../core/model/update.js';
@@ -99,6 +100,18 @@ export class Updater {
   }
 
   // -------------------------------------------------------------------------------------------- the gate
+
+  /**
+   * Everything that changes an update, counts a pulse or shows a status asks this first (G4, G10).
+   *
+   * @throws TransientError while the registry is not loaded, and past the deadline of the lease
+   */
+  requireLeading(): void {
+    if (!this.registry.loaded) throw new TransientError('the scheduler is starting; try again');
+    if (!this.options.db.mayAct()) {
+      throw new TransientError('this scheduler may not lead any more; try again');
+    }
+  }
 
   verdict(entry: ActiveUpdate): Verdict {
     return this.options.heartbeats.verdict(entry.keyText, entry.pulseTimeoutMs);
@@ -213,6 +226,7 @@ export class Updater {
     const { stats, log } = this.options;
     if (this.registry.get(entry.keyText) !== entry || !isRolling(entry.state)) return;
     try {
+      this.requireLeading();
       if (this.verdict(entry) === 'closed') {
         await this.deny(entry);
       } else {

@@ -2,7 +2,7 @@
  * What thrift/extension.thrift adds to Aurora's API: heartbeats by id, many pulses in one call, and why
  * updates are not moving. Outcomes carry the result struct itself, where the others carry a union's member.
  */
-import { RefusedError, TransientError } from '../core/errors.js';
+import { RefusedError } from '../core/errors.js';
 import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
 import { isValidJobKey, updateKeyText } from '../core/model/keys.js';
 import type { ActiveUpdate } from '../engine/active-updates.js';
@@ -89,8 +89,8 @@ const MOST_INSTANCES_LISTED = 100;
  * is no mistake either, as in the queries of Aurora's reads.
  */
 function entriesFor({ engine }: RpcDeps, query: BlockersQuery): ActiveUpdate[] {
+  engine.updater.requireLeading();
   const { registry } = engine.updater;
-  if (!registry.loaded) throw new TransientError('the scheduler is starting; try again');
   const keys = bounded('query.keys', query.keys ?? []).map(wellFormed);
   const jobs = bounded('query.jobs', query.jobs ?? []).filter(isValidJobKey);
   const ids = bounded('query.updateIds', query.updateIds ?? []);

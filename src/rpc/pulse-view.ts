@@ -2,7 +2,6 @@
  * What readers are shown of updates (updates.md §1.3: G2, I1 to I5): stored state and events, seen through
  * the heartbeats of one moment.
  */
-import { TransientError } from '../core/errors.js';
 import type { UpdateStatus } from '../core/model/statuses.js';
 import { isAwaitingPulse } from '../core/model/statuses.js';
 import type { UpdateEvent } from '../core/model/update.js';
@@ -65,11 +64,11 @@ export class PulseView {
  * it (I5): what is read later can only be newer, and is shown as it looked at this moment.
  *
  * @param entries the updates the request can be about, when they are known; every active one otherwise
- * @throws TransientError while the registry is not loaded: every coordinated update would look stale (G10)
+ * @throws TransientError while this process does not lead: every coordinated update would look stale (G10)
  */
 export function viewNow(engine: Engine, entries?: Iterable<ActiveUpdate>): PulseView {
   const { heartbeats, updater, options, startedAtMs } = engine;
-  if (!updater.registry.loaded) throw new TransientError('the scheduler is starting; try again');
+  updater.requireLeading();
   heartbeats.checkSleep();
   const monoNow = options.clock.monoNow();
   const seen = new Map<string, Heartbeat>();

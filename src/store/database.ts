@@ -78,6 +78,11 @@ export interface DatabaseOptions {
   readonly answerMs?: number;
   /** How long the outcome of a COMMIT is still looked for once the end has begun (`endWaiting`), ms. */
   readonly outcomeMs?: number;
+  /**
+   * Whether this process may still act under its epoch, as far as it knows (the lease's deadline,
+   * operations.md §2.5). One comparison, asked before every write; by default always.
+   */
+  readonly mayAct?: () => boolean;
   /** Called once when the fence refused a write. */
   readonly onFenced?: () => void;
 }
@@ -169,6 +174,16 @@ export class Database {
     return this.epoch;
   }
 
+  /** Writes under this epoch from now on, which somebody has taken for this process. */
+  lead(epoch: number): void {
+    this.epoch = epoch;
+  }
+
+  /** False once the right to lead may have passed to another process: nothing may be done or answered. */
+  mayAct(): boolean {
+    return this.options.mayAct?.() ?? true;
+  }
+
   /** Becomes the only scheduler that may write: raises the epoch once the writers of the old one ended. */
   async takeOver(): Promise<number> {
     const rows = await this.withClient((client) =>
@@ -208,7 +223,9 @@ export class Database {
    * @throws whatever `work` throws, after the rollback
    */
   async write<T>(options: WriteOptions, work: (tx: WriteTransaction) => Promise<T>): Promise<T> {
-    if (this.epoch === undefined) throw new TransientError('this scheduler does not lead');
+    if (this.epoch === undefined || !this.mayAct()) {
+      throw new TransientError('this scheduler does not lead');
+    }
     const client = await this.connect();
     const receipt = randomUUID();
     const onCommit: (() => void)[] = [];

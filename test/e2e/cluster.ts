@@ -31,6 +31,16 @@ export interface LiveTask {
   readonly pid: number;
 }
 
+export interface UpdateRequest {
+  readonly version: string;
+  /** P; 0 for an update that is not coordinated. */
+  readonly pulseMs?: number;
+  readonly message?: string;
+  readonly cmdline?: string;
+  readonly instanceCount?: number;
+  readonly groupSize?: number;
+}
+
 export interface History {
   /** `STATUS(user/message)`, `–` for what is unset. */
   readonly updateEvents: readonly string[];
@@ -133,9 +143,9 @@ export class Cluster {
     return this.api.call(method, args);
   }
 
-  async createJob(key: JobKey, cmdline: string): Promise<void> {
+  async createJob(key: JobKey, cmdline: string, instanceCount = INSTANCES): Promise<void> {
     const description = {
-      ...{ key, owner: { user: 'deployer' }, instanceCount: INSTANCES },
+      ...{ key, owner: { user: 'deployer' }, instanceCount },
       taskConfig: taskConfig(key, '1', cmdline),
     };
     await this.call('createJob', { description });
@@ -144,16 +154,17 @@ export class Cluster {
 
   async startUpdate(
     job: JobKey,
-    { version, pulseMs = 0, message }: { version: string; pulseMs?: number; message?: string },
+    { version, pulseMs = 0, message, ...more }: UpdateRequest,
   ): Promise<UpdateKey> {
+    const { cmdline = OBEDIENT, instanceCount = INSTANCES, groupSize = 1 } = more;
     const settings = {
-      updateStrategy: { queueStrategy: { groupSize: 1 } },
-      ...{ updateGroupSize: 1, maxPerInstanceFailures: 0, maxFailedInstances: 0 },
+      updateStrategy: { queueStrategy: { groupSize } },
+      ...{ updateGroupSize: groupSize, maxPerInstanceFailures: 0, maxFailedInstances: 0 },
       ...{ minWaitInInstanceRunningMs: WATCH_MS, rollbackOnFailure: true },
       ...(pulseMs === 0 ? {} : { blockIfNoPulsesAfterMs: pulseMs }),
     };
-    const config = taskConfig(job, version, OBEDIENT);
-    const request = { taskConfig: config, instanceCount: INSTANCES, settings };
+    const config = taskConfig(job, version, cmdline);
+    const request = { taskConfig: config, instanceCount, settings };
     const result = await this.call('startJobUpdate', { request, message });
     return result['startJobUpdateResult']?.['key'] as UpdateKey;
   }

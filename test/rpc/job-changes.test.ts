@@ -44,7 +44,7 @@ describe('restartShards', () => {
     ]);
   });
 
-  test('RPC-023 refuses unless every instance asked for is active, and then restarts none', async () => {
+  test('RPC-023 and TASK-066 refuses unless every instance asked for is active, and then restarts none', async () => {
     await rpc.running(2);
     expect(await restart([1, 6])).toMatch(/^INVALID_REQUEST: .* 6/);
     expect(await restart([0], OTHER)).toMatch(/^INVALID_REQUEST: /);
@@ -186,27 +186,30 @@ describe('while an update of the job is active', () => {
       'addInstances',
       { key: { jobKey: KEY, instanceId: 0 }, count: 1 },
     ],
-  ])('UPD-105 and RPC-018 %s: paused and blocked ones included', async (_, method, args) => {
-    await rpc.running(2, version('old'));
-    const key = await rpc.startUpdate(
-      aRequest(
-        { blockIfNoPulsesAfterMs: 10_000 },
-        { taskConfig: version('new'), instanceCount: 2 },
-      ),
-    );
-    const before = await rpc.world.tasks(KEY);
-    const refused = async (): Promise<void> => {
-      const answer = await rpc.call(method, args);
-      expect(answer).toMatchObject({ code: 'JOB_UPDATING_ERROR', details: [expect.any(String)] });
-    };
-    await refused();
-    await rpc.ok('pauseJobUpdate', { key });
-    await refused();
-    expect(await rpc.world.tasks(KEY)).toEqual(before);
-    expect(rpc.stat(`thrift_workload_${method}`)).toBe(0);
-    await rpc.ok('abortJobUpdate', { key });
-    expect((await rpc.call(method, args)).code).toBe('OK');
-  });
+  ])(
+    'UPD-105, RPC-018 and TASK-065 %s: paused and blocked ones included',
+    async (_, method, args) => {
+      await rpc.running(2, version('old'));
+      const key = await rpc.startUpdate(
+        aRequest(
+          { blockIfNoPulsesAfterMs: 10_000 },
+          { taskConfig: version('new'), instanceCount: 2 },
+        ),
+      );
+      const before = await rpc.world.tasks(KEY);
+      const refused = async (): Promise<void> => {
+        const answer = await rpc.call(method, args);
+        expect(answer).toMatchObject({ code: 'JOB_UPDATING_ERROR', details: [expect.any(String)] });
+      };
+      await refused();
+      await rpc.ok('pauseJobUpdate', { key });
+      await refused();
+      expect(await rpc.world.tasks(KEY)).toEqual(before);
+      expect(rpc.stat(`thrift_workload_${method}`)).toBe(0);
+      await rpc.ok('abortJobUpdate', { key });
+      expect((await rpc.call(method, args)).code).toBe('OK');
+    },
+  );
 
   test('what is wrong with the instances is said only when the job may be changed at all', async () => {
     await rpc.running(1, version('old'));

@@ -118,6 +118,35 @@ END $$;
 COMMENT ON FUNCTION public.shim_prune_updates(update_ids text[]) IS 'Deletes updates with their events; the only way to.';
 
 --
+-- Name: shim_take_lease(bigint, bigint, uuid, integer, integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_take_lease(seen_epoch bigint, seen_beat bigint, new_holder uuid, new_ttl_ms integer, new_schema_version integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  next_epoch bigint;
+BEGIN
+  UPDATE scheduler_lease
+     SET holder = new_holder, beat = 0, host = NULL, port = NULL, endpoint_name = NULL,
+         advertised = false, ttl_ms = new_ttl_ms, released = false,
+         schema_version = new_schema_version
+   WHERE id = 1 AND epoch = seen_epoch AND beat = seen_beat;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  next_epoch := shim_take_over();
+  UPDATE scheduler_lease SET epoch = next_epoch WHERE id = 1;
+  RETURN next_epoch;
+END $$;
+
+--
+-- Name: FUNCTION shim_take_lease(seen_epoch bigint, seen_beat bigint, new_holder uuid, new_ttl_ms integer, new_schema_version integer); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_take_lease(seen_epoch bigint, seen_beat bigint, new_holder uuid, new_ttl_ms integer, new_schema_version integer) IS 'Takes the lease over and raises the epoch, which is returned; NULL when the row is not any more as it was seen.';
+
+--
 -- Name: shim_take_over(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -628,6 +657,92 @@ CREATE TABLE public.scheduler_fence (
 COMMENT ON TABLE public.scheduler_fence IS 'One row: the epoch of the scheduler that may write. Raised at each takeover; writes of an older epoch are refused.';
 
 --
+-- Name: scheduler_lease; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.scheduler_lease (
+    id smallint NOT NULL,
+    epoch bigint NOT NULL,
+    holder uuid,
+    beat bigint NOT NULL,
+    host text,
+    port integer,
+    endpoint_name text,
+    advertised boolean NOT NULL,
+    ttl_ms integer NOT NULL,
+    released boolean NOT NULL,
+    schema_version integer,
+    CONSTRAINT scheduler_lease_id_check CHECK ((id = 1)),
+    CONSTRAINT scheduler_lease_ttl_ms_check CHECK ((ttl_ms > 0))
+);
+
+--
+-- Name: TABLE scheduler_lease; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.scheduler_lease IS 'One row: the scheduler that leads, or led last. Apart from scheduler_fence, so that renewals and writers do not wait for each other.';
+
+--
+-- Name: COLUMN scheduler_lease.epoch; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.epoch IS 'Under which the holder writes; the value of scheduler_fence at its takeover.';
+
+--
+-- Name: COLUMN scheduler_lease.holder; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.holder IS 'Made anew by every process; also in its application_name.';
+
+--
+-- Name: COLUMN scheduler_lease.beat; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.beat IS 'Counts renewals. Others measure on a clock of their own for how long it stands still.';
+
+--
+-- Name: COLUMN scheduler_lease.host; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.host IS 'Where clients find the holder; set when it advertises.';
+
+--
+-- Name: COLUMN scheduler_lease.port; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.port IS 'Where clients find the holder; set when it advertises.';
+
+--
+-- Name: COLUMN scheduler_lease.endpoint_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.endpoint_name IS 'Scheme of that address.';
+
+--
+-- Name: COLUMN scheduler_lease.advertised; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.advertised IS 'The holder is ready for clients.';
+
+--
+-- Name: COLUMN scheduler_lease.ttl_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.ttl_ms IS 'Silent for longer than this, the holder is taken for dead.';
+
+--
+-- Name: COLUMN scheduler_lease.released; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.released IS 'Nobody leads: the holder gave the lease back.';
+
+--
+-- Name: COLUMN scheduler_lease.schema_version; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.schema_version IS 'Number of the newest migration the holder has seen.';
+
+--
 -- Name: schema_breaking_migration; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -924,6 +1039,13 @@ ALTER TABLE ONLY public.quotas
 
 ALTER TABLE ONLY public.scheduler_fence
     ADD CONSTRAINT scheduler_fence_pkey PRIMARY KEY (id);
+
+--
+-- Name: scheduler_lease scheduler_lease_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.scheduler_lease
+    ADD CONSTRAINT scheduler_lease_pkey PRIMARY KEY (id);
 
 --
 -- Name: schema_breaking_migration schema_breaking_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1234,6 +1356,12 @@ GRANT SELECT ON TABLE public.quotas TO aurora_shim_auditor;
 --
 
 GRANT SELECT ON TABLE public.scheduler_fence TO aurora_shim_auditor;
+
+--
+-- Name: TABLE scheduler_lease; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.scheduler_lease TO aurora_shim_auditor;
 
 --
 -- Name: TABLE schema_breaking_migration; Type: ACL; Schema: public; Owner: -
