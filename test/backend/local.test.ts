@@ -240,7 +240,8 @@ describe('kill', () => {
     await world.backend.kill('t', 1);
     expect(await world.end('t')).toEqual({ state: 'killed', message: 'Instructed to kill task.' });
     expect(performance.now() - begin).toBeGreaterThanOrEqual(990);
-    expect(performance.now() - begin).toBeLessThan(2000);
+    // The grace given, not the 60 s of a scheduler's kill; a busy machine may take its time.
+    expect(performance.now() - begin).toBeLessThan(20_000);
     expect(world.results('t', 'm')).toEqual(['KILLED -9']);
   });
 
@@ -350,6 +351,7 @@ describe('kill', () => {
     await world.run('t', [p('m', '(setsid sleep 60 & echo $! > pid); touch up; exec sleep 60')]);
     await hasFile('t', 'up');
     const main = await world.pidOf('t', 'm');
+    await until('running', () => world.sink.last('t')?.state === 'running');
     process.kill(await world.supervisorPid('t'), 'SIGKILL');
     expect(await world.end('t')).toEqual({
       state: 'killed',

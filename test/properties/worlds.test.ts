@@ -12,8 +12,8 @@ import type { Finding, Rule } from './support/rules.js';
 
 const given = (name: string): string | undefined => process.env[`AURORA_PROPERTIES_${name}`];
 
-const WORLDS = Number(given('RUNS') ?? 240);
-const BATCH = Math.min(WORLDS, 30);
+const WORLDS = Number(given('RUNS') ?? 200);
+const BATCH = Math.min(WORLDS, 20);
 const SEED = Number(given('SEED') ?? Date.now() % 2 ** 31);
 const PATH = given('PATH');
 

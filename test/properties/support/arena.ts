@@ -71,8 +71,9 @@ export class Arena {
   /** What is to happen to the next write transactions. */
   private stall: Extract<Trouble, { what: 'stall' }> | undefined;
   private stallsLeft = 0;
+  private failure: Extract<Trouble, { what: 'fail' }> | undefined;
   private failuresLeft = 0;
-  private crashAt: Point | undefined;
+  private crash: Extract<Trouble, { what: 'crash' }> | undefined;
   private hostsBack: { host: string; atMs: number }[] = [];
   private healed = false;
   private startedAt = 0;
@@ -194,7 +195,7 @@ export class Arena {
     journal.processStarted();
     await engine.start();
     await this.settle();
-    db.at = (point) => this.pass(point);
+    db.at = (point, isGated) => this.pass(point, isGated);
   }
 
   private async stop(): Promise<void> {
@@ -208,7 +209,7 @@ export class Arena {
   private async restart(): Promise<void> {
     this.db.dead = true;
     await this.stop();
-    this.crashAt = undefined;
+    this.crash = undefined;
     if (this.through !== undefined) this.through.nextCommit = undefined;
     await this.start();
     await this.journal.restarted(this.admin);
@@ -224,17 +225,18 @@ export class Arena {
   }
 
   /** A write transaction has come this far. */
-  private pass(point: Point): void {
-    if (this.crashAt === point) {
+  private pass(point: Point, isGated: boolean): void {
+    const { crash, stall, failure } = this;
+    if (crash?.where === point && (isGated || !crash.gated)) {
       this.db.dead = true;
       return;
     }
-    if (this.stallsLeft > 0 && this.stall?.where === point) {
+    if (this.stallsLeft > 0 && stall?.where === point && (isGated || !stall.gated)) {
       this.stallsLeft -= 1;
-      this.time.tick(this.stall.forMs);
-      if (this.stall.pulses) for (const world of this.worlds) this.beat(world);
+      this.time.tick(stall.forMs);
+      if (stall.pulses) for (const world of this.worlds) this.beat(world);
     }
-    if (point === 'commit' && this.failuresLeft > 0) {
+    if (point === 'commit' && this.failuresLeft > 0 && (isGated || failure?.gated === false)) {
       this.failuresLeft -= 1;
       throw new TransientError('the store is away, says the test');
     }
@@ -298,16 +300,19 @@ export class Arena {
     switch (trouble.what) {
       case 'step':
         this.time.stepWall(trouble.hours * 3_600_000);
+        this.silence(trouble.silentMs);
         break;
       case 'sleep':
         this.time.sleep(trouble.forMs);
         this.journal.slept(trouble.forMs);
+        this.silence(trouble.silentMs);
         break;
       case 'stall':
         this.stall = trouble;
         this.stallsLeft = trouble.times;
         break;
       case 'fail':
+        this.failure = trouble;
         this.failuresLeft = trouble.times;
         break;
       case 'cut':
@@ -319,7 +324,7 @@ export class Arena {
         await this.restart();
         break;
       case 'crash':
-        this.crashAt = trouble.where;
+        this.crash = trouble;
         break;
       case 'host': {
         const host = HOSTS[trouble.host] ?? HOSTS[0];
@@ -330,11 +335,15 @@ export class Arena {
     }
   }
 
+  private silence(ms: number): void {
+    for (const world of this.worlds) world.nextPulseMs += ms;
+  }
+
   private heal(): void {
     this.healed = true;
     this.stallsLeft = 0;
     this.failuresLeft = 0;
-    this.crashAt = undefined;
+    this.crash = undefined;
     if (this.through !== undefined) this.through.nextCommit = undefined;
     for (const host of HOSTS) this.cluster.restoreHost(host);
     for (const { taskId, state } of this.cluster.liveTasks()) {
@@ -354,8 +363,8 @@ export class Arena {
     if (this.healed) return delays;
     return {
       ...delays,
-      ...(dice.below(100) < 3 ? { neverStarts: true } : {}),
-      ...(dice.below(100) < 3 ? { ignoresKill: true } : {}),
+      ...(dice.below(100) < 1 ? { neverStarts: true } : {}),
+      ...(dice.below(100) < 1 ? { ignoresKill: true } : {}),
       ...(dice.below(100) < plan.failing
         ? {
             exitAfterMs: dice.below(3_000),

@@ -51,8 +51,8 @@ type Send = (statement: Statement, values?: readonly unknown[]) => Promise<pg.Qu
 export class ObservedDatabase extends Database {
   /** The process this store belongs to is dead: nothing of it is sent any more. */
   dead = false;
-  /** Comes at each point of a write transaction; what it throws rolls it back. */
-  at: ((point: Point) => void) | undefined;
+  /** Comes at each point of a write transaction, also of one that acts on a verdict; may throw. */
+  at: ((point: Point, isGated: boolean) => void) | undefined;
 
   constructor(options: ConstructorParameters<typeof Database>[0], observer: Observer) {
     super(options);
@@ -65,23 +65,24 @@ export class ObservedDatabase extends Database {
   }
 
   override write<T>(options: WriteOptions, work: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    const isGated = options.mayCommit !== undefined;
     return super.write(options, async (tx) => {
-      this.pass('begin');
+      this.pass('begin', isGated);
       const result = await work({
         ...tx,
         run: (statement) => {
-          this.pass('statement');
+          this.pass('statement', isGated);
           return tx.run(statement);
         },
       });
-      this.pass('commit');
+      this.pass('commit', isGated);
       return result;
     });
   }
 
-  private pass(point: Point): void {
+  private pass(point: Point, isGated: boolean): void {
     this.requireLife();
-    this.at?.(point);
+    this.at?.(point, isGated);
     this.requireLife();
   }
 
