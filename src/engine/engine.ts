@@ -27,6 +27,7 @@ import { JobLanes } from './job-lane.js';
 import { Jobs } from './jobs.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
+import { Quotas } from './quotas.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SlaKillSettings } from './sla-kills.js';
@@ -102,6 +103,7 @@ export class Engine {
   readonly jobs: Jobs;
   readonly cron: Cron;
   readonly cronJobs: CronVerbs;
+  readonly quotas: Quotas;
   readonly updatePruning: UpdatePruning;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
@@ -165,6 +167,7 @@ export class Engine {
     const jobs = new Jobs({ db, lanes, tasks, configs, updater, cron });
     this.jobs = jobs;
     this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
+    this.quotas = new Quotas(db, configs);
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,

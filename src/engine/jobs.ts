@@ -7,7 +7,7 @@ import { rangesText, toRanges } from '../core/model/ranges.js';
 import { isKillable } from '../core/model/statuses.js';
 import { killedBy, restartedBy } from '../core/task/messages.js';
 import type { ConfigStore } from '../store/configs.js';
-import type { Database, Queries } from '../store/database.js';
+import type { Database, Queries, WriteTransaction } from '../store/database.js';
 import { findActiveConfigs, findActiveTasks } from '../store/tasks.js';
 import { findActiveUpdates } from '../store/updates.js';
 import type { Cron } from './cron.js';
@@ -31,13 +31,13 @@ export class Jobs {
 
   /**
    * @throws RefusedError JOB_UPDATING_ERROR while an update is active, INVALID_REQUEST when the job exists,
-   *   or what `checkAfterExistence` throws (rpc.md §11, createJob)
+   *   or what `checkAfterExistence` rejects with (rpc.md §11, createJob)
    */
   create(
     job: JobKey,
     config: TaskConfig,
     instanceCount: number,
-    checkAfterExistence: () => void,
+    checkAfterExistence: (tx: WriteTransaction) => Promise<void> | undefined,
   ): Promise<void> {
     const { db, lanes, tasks, configs } = this.options;
     this.options.updater.requireLeading();
@@ -51,7 +51,7 @@ export class Jobs {
             `Job ${jobKeyText(job)} already exists: it is a cron job.`,
           );
         }
-        checkAfterExistence();
+        await checkAfterExistence(tx);
         const ids = Array.from({ length: instanceCount }, (_, id) => id);
         await tasks.insertPending(tx, job, configs.identify(config), ids);
       }),
@@ -127,13 +127,13 @@ export class Jobs {
    *
    * @param check the rules about the job as it would be: config and number of its active instances
    * @throws RefusedError JOB_UPDATING_ERROR while an update is active, INVALID_REQUEST for a cron job, when
-   *   the instance has no active task or somebody else was faster, or what `check` throws
+   *   the instance has no active task or somebody else was faster, or what `check` rejects with
    */
   addInstances(
     job: JobKey,
     instanceId: number,
     count: number,
-    check: (config: TaskConfig, total: number) => void,
+    check: (tx: WriteTransaction, config: TaskConfig, total: number) => Promise<void>,
   ): Promise<void> {
     const { db, lanes, tasks, configs } = this.options;
     this.options.updater.requireLeading();
@@ -156,7 +156,7 @@ export class Jobs {
             );
           }
           const config = (await configs.load(tx, [hash]))(hash);
-          check(config.config, active.size + count);
+          await check(tx, config.config, active.size + count);
           const first = [...active.keys()].reduce((a, b) => Math.max(a, b)) + 1;
           const ids = Array.from({ length: count }, (_, n) => first + n);
           await tasks.insertPending(tx, job, config, ids);

@@ -52,8 +52,14 @@ export interface StartRequest {
   readonly metadata: readonly Metadata[];
   readonly user: string;
   readonly message?: string;
-  /** Rows 9 and 10 of updates.md §2.1: refusals that come after the diff and before the conflict. */
-  readonly checkAfterDiff: () => void;
+  /**
+   * Rows 9 and 10 of updates.md §2.1: refusals that come after the diff and before the conflict. It is told
+   * what the update would replace and put there.
+   */
+  readonly checkAfterDiff: (
+    tx: WriteTransaction,
+    instructions: UpdateInstructions,
+  ) => Promise<void> | undefined;
 }
 
 export type StartResult =
@@ -119,10 +125,6 @@ export class UpdateVerbs {
     });
     if (outside.length > 0) throw outsideScope(toRanges(outside));
     if (isNoop(diff)) throw new NothingStored({ kind: 'noop' });
-    request.checkAfterDiff();
-    const [active] = await findActiveUpdates(tx, job);
-    if (active !== undefined) throw new NothingStored({ kind: 'in-progress', active });
-
     const instructions: UpdateInstructions = {
       initialState: groupByConfig(diff.replaced, configOf),
       settings,
@@ -130,6 +132,9 @@ export class UpdateVerbs {
         ? {}
         : { desiredState: { config, instances: toRanges(diff.replacements) } }),
     };
+    await request.checkAfterDiff(tx, instructions);
+    const [active] = await findActiveUpdates(tx, job);
+    if (active !== undefined) throw new NothingStored({ kind: 'in-progress', active });
     planUpdate(instructions);
     const key = { job, id: randomUUID() };
     const update: JobUpdate = {

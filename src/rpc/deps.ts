@@ -3,7 +3,7 @@ import { RefusedError } from '../core/errors.js';
 import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
 import { isValidJobKey } from '../core/model/keys.js';
 import type { ValidationLimits } from '../core/validate/limits.js';
-import type { Refusal, Validated } from '../core/validate/refusals.js';
+import type { Validated } from '../core/validate/refusals.js';
 import { IDENTIFIER_RULE } from '../core/validate/refusals.js';
 import type { Engine } from '../engine/engine.js';
 import type { Stats } from '../observe/stats.js';
@@ -21,6 +21,8 @@ export interface RpcDeps {
   readonly stats: Pick<Stats, 'increment'>;
 }
 
+export { refuseIf } from '../core/validate/refusals.js';
+
 /** Methods by their name in the IDL. */
 export type RpcMethods = Readonly<Record<string, RpcMethod>>;
 
@@ -28,11 +30,6 @@ export type RpcMethods = Readonly<Record<string, RpcMethod>>;
 export interface SentUpdateKey {
   readonly job?: Partial<JobKey>;
   readonly id?: string;
-}
-
-/** @throws RefusedError when a check said no */
-export function refuseIf(refusal: Refusal | undefined): void {
-  if (refusal !== undefined) throw new RefusedError(refusal.code, refusal.message);
 }
 
 /** @throws RefusedError when the validation refused */

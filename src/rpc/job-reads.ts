@@ -1,4 +1,4 @@
-/** getJobs, getJobSummary, getConfigSummary: jobs as their tasks or templates make them (rpc.md §10). */
+/** getJobs and the summaries of roles, jobs and configs, from tasks and cron templates (rpc.md §10). */
 import { parseCrontab } from '../core/cron/crontab.js';
 import { RefusedError } from '../core/errors.js';
 import type { JobConfiguration, TaskConfig } from '../core/model/config.js';
@@ -6,9 +6,9 @@ import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
 import { groupByConfig } from '../core/update/diff.js';
 import type { CronJobRecord } from '../store/cron.js';
-import { findCronJobs } from '../store/cron.js';
+import { countCronJobs, findCronJobs } from '../store/cron.js';
 import type { JobRecord, JobStats } from '../store/task-queries.js';
-import { findJobs } from '../store/task-queries.js';
+import { findJobs, findRoles } from '../store/task-queries.js';
 import { findActiveConfigs } from '../store/tasks.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countResult, validJobKey } from './deps.js';
@@ -109,6 +109,22 @@ export function jobReads(deps: RpcDeps): RpcMethods {
       });
       countResult(deps, 'getJobSummary', summaries.length);
       return ok({ jobSummaryResult: { summaries } });
+    },
+
+    /** Roles with any stored task or a cron template; a cron job with stored tasks counts as a job too. */
+    async getRoleSummary() {
+      const [roles, crons] = await db.snapshot(async (tx) => [
+        await findRoles(tx),
+        await countCronJobs(tx),
+      ]);
+      const jobs = new Map(roles.map(({ role, jobCount }) => [role, jobCount]));
+      const summaries = [...new Set([...jobs.keys(), ...crons.keys()])].sort().map((role) => ({
+        role,
+        jobCount: jobs.get(role) ?? 0,
+        cronJobCount: crons.get(role) ?? 0,
+      }));
+      countResult(deps, 'getRoleSummary', summaries.length);
+      return ok({ roleSummaryResult: { summaries } });
     },
 
     /** A job nobody knows has no groups, and that is no error. */

@@ -4,7 +4,6 @@ import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
 import { instanceCountProblem } from '../core/validate/instance-count.js';
 import { validateNewJob } from '../core/validate/job.js';
-import { quotaNotYet } from '../core/validate/not-yet.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countWork, given, refuseIf, validJobKey, validOf } from './deps.js';
 import { ok, refuse } from './outcome.js';
@@ -23,9 +22,10 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       // Its job is the job's key: validation refuses a config of another one.
       const config = validOf(validateNewJob(job, limits));
       const { instanceCount } = job;
-      await engine.jobs.create(config.job, config, instanceCount, () =>
-        refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob)),
-      );
+      await engine.jobs.create(config.job, config, instanceCount, async (tx) => {
+        refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob));
+        await engine.quotas.requireForTasks(tx, config, instanceCount);
+      });
       countWork(deps, 'createJob', instanceCount);
       return ok();
     },
@@ -56,9 +56,9 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       const job = validJobKey('key.jobKey', key.jobKey);
       const count = (args['count'] as number | undefined) ?? 0;
       if (count <= 0) return refuse('INVALID_REQUEST', `count must be positive, it is ${count}`);
-      await engine.jobs.addInstances(job, key.instanceId ?? 0, count, (config, total) => {
+      await engine.jobs.addInstances(job, key.instanceId ?? 0, count, async (tx, config, total) => {
         refuseIf(instanceCountProblem(total, limits.maxTasksPerJob));
-        refuseIf(quotaNotYet(config));
+        await engine.quotas.requireForTasks(tx, config, count);
       });
       countWork(deps, 'addInstances', count);
       return ok();

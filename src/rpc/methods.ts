@@ -1,5 +1,5 @@
 /**
- * The RPCs of this version by name (rpc.md §10, §11). What is not here the wire layer answers by itself.
+ * The RPCs of this version by name (rpc.md §10 to §12). What is not here the wire layer answers by itself.
  *
  * Arguments come as plain records under the names of the IDL (`wire/to-core.ts`), results go back as one
  * member of the union Result in the same form. A method answers OK and the refusals that carry more than a
@@ -11,6 +11,7 @@ import { cronMethods } from './cron.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
+import { quotaMethods } from './quota.js';
 import { taskReads } from './task-reads.js';
 import { updateDiff } from './update-diff.js';
 import { updateReads } from './update-reads.js';
@@ -25,6 +26,7 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...jobReads(deps),
     ...configReads(deps),
     ...taskReads(deps),
+    ...quotaMethods(deps),
     ...updateMethods(deps),
     ...updateReads(deps),
     ...updateDiff(deps),

@@ -1,9 +1,10 @@
-/** getTasksStatus and getTasksWithoutConfigs (rpc.md §7, §10). */
+/** getTasksStatus, getTasksWithoutConfigs and getPendingReason (rpc.md §7, §10). */
 import type { TaskConfig } from '../core/model/config.js';
 import { scheduledTask } from '../core/model/task.js';
+import { pendingReason } from '../core/schedule/pending-reason.js';
 import type { ApiTaskQuery } from '../core/validate/query.js';
-import { taskQueryProblem } from '../core/validate/query.js';
-import { findStoredTasks } from '../store/task-queries.js';
+import { pendingReasonQueryProblem, taskQueryProblem } from '../core/validate/query.js';
+import { findStoredTasks, findTaskIds } from '../store/task-queries.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countResult, refuseIf } from './deps.js';
 import type { RpcMethod } from './outcome.js';
@@ -49,5 +50,18 @@ export function taskReads(deps: RpcDeps): RpcMethods {
   return {
     getTasksStatus: read('getTasksStatus', (config) => config),
     getTasksWithoutConfigs: read('getTasksWithoutConfigs', shortened),
+
+    /** One entry for each PENDING task, with an empty reason where none is known. */
+    async getPendingReason(args) {
+      const query = args['query'] as ApiTaskQuery | undefined;
+      refuseIf(pendingReasonQueryProblem(query));
+      const taskIds = await db.read((tx) => findTaskIds(tx, { ...query, statuses: ['PENDING'] }));
+      countResult(deps, 'getPendingReason', taskIds.length);
+      const reasons = taskIds.map((taskId) => ({
+        taskId,
+        reason: pendingReason(engine.scheduling.vetoesOf(taskId) ?? []),
+      }));
+      return ok({ getPendingReasonResult: { reasons } });
+    },
   };
 }

@@ -36,8 +36,9 @@ function startMethod(deps: RpcDeps): RpcMethod {
       metadata,
       user,
       ...(message === undefined ? {} : { message }),
-      checkAfterDiff: () => {
+      checkAfterDiff: async (tx, instructions) => {
         refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob));
+        await engine.quotas.requireForUpdate(tx, job, instructions);
         refuseIf(updateMessageProblem(message));
         const active = engine.updater.registry.ofJob(job);
         seen.view = viewNow(engine, active === undefined ? [] : [active]);

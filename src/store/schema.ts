@@ -122,6 +122,13 @@ export interface Schema {
   job_instance_update_events: JobInstanceUpdateEventsTable;
   cron_jobs: CronJobsTable;
   cron_follow_ups: CronFollowUpsTable;
+  quotas: {
+    role: string;
+    cpus: number;
+    ram_mb: string;
+    disk_mb: string;
+    updated_at: Generated<Timestamp>;
+  };
   backend_commands: {
     id: Generated<string>;
     task_id: string;

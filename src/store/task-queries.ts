@@ -72,18 +72,35 @@ interface StoredTaskRow {
   ancestor_id: string | null;
 }
 
-/** Two statements: the tasks, by the time of their first event and then by id, and their events. */
-export async function findStoredTasks(queries: Queries, filter: TaskFilter): Promise<StoredTask[]> {
+const STORED_TASK_COLUMNS = sql`
+  t.task_id, t.instance_id, t.config_hash, t.status, t.slave_host, t.slave_id, t.assigned_ports,
+  t.failure_count, t.times_partitioned, t.ancestor_id`;
+
+/** The filter's page of tasks, by the time of their first event and then by id. */
+function pageOf<R>(
+  queries: Queries,
+  columns: RawBuilder<unknown>,
+  filter: TaskFilter,
+): Promise<R[]> {
   const { offset = 0, limit = 0 } = filter;
-  const rows = await queries.run<StoredTaskRow>(sql`
-    SELECT t.task_id, t.instance_id, t.config_hash, t.status, t.slave_host, t.slave_id,
-           t.assigned_ports, t.failure_count, t.times_partitioned, t.ancestor_id
-      FROM tasks t
+  return queries.run<R>(sql`
+    SELECT ${columns} FROM tasks t
       JOIN LATERAL (SELECT e.happened_at FROM task_events e
                      WHERE e.task_id = t.task_id ORDER BY e.id LIMIT 1) first ON true
      WHERE ${conditions(filter)}
      ORDER BY first.happened_at, t.task_id COLLATE "C"
     OFFSET ${Math.max(0, offset)}::bigint LIMIT ${limit > 0 ? limit : null}::bigint`);
+}
+
+/** Ids alone, in one statement and in the order of `findStoredTasks`. */
+export async function findTaskIds(queries: Queries, filter: TaskFilter): Promise<string[]> {
+  const rows = await pageOf<{ task_id: string }>(queries, sql`t.task_id`, filter);
+  return rows.map((row) => row.task_id);
+}
+
+/** Two statements: the tasks and their events. */
+export async function findStoredTasks(queries: Queries, filter: TaskFilter): Promise<StoredTask[]> {
+  const rows = await pageOf<StoredTaskRow>(queries, STORED_TASK_COLUMNS, filter);
   if (rows.length === 0) return [];
   const events = await eventsOf(
     queries,
@@ -203,4 +220,20 @@ export async function findJobs(
       pendingTaskCount: row.pending,
     },
   }));
+}
+
+export interface RoleRecord {
+  readonly role: string;
+  /** Jobs with any stored task, ended ones included. */
+  readonly jobCount: number;
+}
+
+/** Every role with a stored task, in one statement. */
+export async function findRoles(queries: Queries): Promise<RoleRecord[]> {
+  const rows = await queries.run<{ role: string; jobs: number }>(sql`
+    SELECT j.role, count(*)::int AS jobs
+      FROM (SELECT DISTINCT t.role, t.environment, t.job_name
+              FROM tasks t WHERE t.removed_at IS NULL) j
+     GROUP BY j.role ORDER BY j.role`);
+  return rows.map(({ role, jobs }) => ({ role, jobCount: jobs }));
 }

@@ -51,7 +51,8 @@ export const UPDATE_COLUMNS = sql.raw(`
   u.update_id, u.role, u.environment, u.job_name, u.user_name, u.state, u.revision, u.pulse_timeout_ms,
   u.metadata, u.created_at, u.last_modified_at, u.last_event_status, u.last_event_at`);
 
-const ACTIVE_STATES = sql.raw(
+/** An update that has not ended, in the words of the index job_updates_one_active_per_job. */
+export const ACTIVE_UPDATE = sql.raw(
   `u.state IN ('ROLLING_FORWARD', 'ROLLING_BACK', 'ROLL_FORWARD_PAUSED', 'ROLL_BACK_PAUSED')`,
 );
 
@@ -105,7 +106,7 @@ export async function findActiveUpdates(queries: Queries, job?: JobKey): Promise
       ? sql``
       : sql`AND u.role = ${job.role} AND u.environment = ${job.environment} AND u.job_name = ${job.name}`;
   const rows = await queries.run<UpdateRow>(sql`
-    SELECT ${UPDATE_COLUMNS} FROM job_updates u WHERE ${ACTIVE_STATES} ${ofJob}
+    SELECT ${UPDATE_COLUMNS} FROM job_updates u WHERE ${ACTIVE_UPDATE} ${ofJob}
      ORDER BY u.created_at, u.update_id`);
   return rows.map(toUpdateRecord);
 }

@@ -335,3 +335,18 @@ describe('getJobs', () => {
     expect(configs[0]).not.toHaveProperty('cronSchedule');
   });
 });
+
+test('RPC-077 getRoleSummary counts templates beside jobs with tasks, and knows roles without tasks', async () => {
+  await rpc.running(1, {}, { ...KEY, name: 'immediate' });
+  await rpc.ok('scheduleCronJob', { description: cronOf('* * * * *') });
+  await rpc.ok('scheduleCronJob', {
+    description: cronOf('* * * * *', { job: OTHER }, { key: OTHER }),
+  });
+  await rpc.ok('startCronJob', { job: KEY });
+  await rpc.world.settle();
+  const { summaries } = await rpc.ok('getRoleSummary');
+  expect(summaries).toEqual([
+    { role: 'bar_role', jobCount: 2, cronJobCount: 1 },
+    { role: 'other_role', jobCount: 0, cronJobCount: 1 },
+  ]);
+});

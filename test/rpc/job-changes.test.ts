@@ -114,7 +114,7 @@ describe('addInstances', () => {
     expect(await add(0, count)).toMatch(/^INVALID_REQUEST: count/);
   });
 
-  test('RPC-025 refuses a production job while there is no quota to charge', async () => {
+  test('RPC-025 refuses a production job of a role without quota', async () => {
     const prod = version('a', { tier: 'tier-prod', production: true });
     await rpc.place({ 0: prod });
     expect(await add(0, 1)).toMatch(/^INVALID_REQUEST: .*quota/);

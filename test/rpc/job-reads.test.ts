@@ -1,4 +1,4 @@
-/** getJobs, getJobSummary, getConfigSummary, getTierConfigs, populateJobConfig (rpc.md §10). */
+/** getJobs, the summaries of roles, jobs and configs, getTierConfigs, populateJobConfig (rpc.md §10). */
 import type { JobKey } from '../../src/core/model/keys.js';
 import type { ScheduleStatus } from '../../src/core/model/statuses.js';
 import { SCHEDULE_STATUSES } from '../../src/core/model/statuses.js';
@@ -103,6 +103,32 @@ describe('getJobSummary', () => {
     const { summaries } = await rpc.ok('getJobSummary', { role: KEY.role });
     expect(summaries).toHaveLength(1);
     expect(summaries[0].job.taskConfig.executorConfig.data).toBe('new');
+  });
+});
+
+describe('getRoleSummary', () => {
+  test('RPC-077 has for each role its jobs with any stored task, in one statement', async () => {
+    expect(await rpc.ok('getRoleSummary')).toEqual({ summaries: [] });
+    await store(A, 0, 'RUNNING');
+    await store(A, 1, 'RUNNING');
+    await store(B, 0, 'FINISHED');
+    await store({ ...B, name: 'b2' }, 0, 'LOST');
+    await store({ ...B, environment: 'test' }, 0, 'PENDING');
+    const before = rpc.world.db.statements;
+    expect(await rpc.ok('getRoleSummary')).toEqual({
+      summaries: [
+        { role: 'role-a', jobCount: 1, cronJobCount: 0 },
+        { role: 'role-b', jobCount: 3, cronJobCount: 0 },
+      ],
+    });
+    expect(rpc.world.db.statements - before).toBe(1);
+    expect(rpc.stat('scheduler_thrift_workload_getRoleSummary')).toBe(2);
+  });
+
+  test('a role whose only task was killed while PENDING is not there', async () => {
+    await rpc.place({ 0: aTask({ constraints: [NOWHERE] }) });
+    await rpc.ok('killTasks', { job: KEY });
+    expect(await rpc.ok('getRoleSummary')).toEqual({ summaries: [] });
   });
 });
 

@@ -62,7 +62,7 @@ describe('createJob', () => {
     expect(rpc.stat('thrift_workload_createJob')).toBe(1);
   });
 
-  test('RPC-007 refuses a production job while there is no quota to charge', async () => {
+  test('RPC-007 refuses a production job of a role without quota', async () => {
     expect(await createJob(jobOf({ tier: 'tier-prod' }))).toMatch(/^INVALID_REQUEST: .*quota/);
   });
 

@@ -6,8 +6,10 @@ import { createAuroraService } from '../../src/wire/service.js';
 import { createToCore } from '../../src/wire/to-core.js';
 import { KEY, RpcWorld, jobOf } from './support.js';
 
-const READS_WITHOUT_ARGUMENTS = ['getJobs', 'getJobSummary', 'getTierConfigs'];
-const READS_OF_ANYTHING = ['getTasksStatus', 'getTasksWithoutConfigs', 'getJobUpdateSummaries'];
+const READS_WITHOUT_ARGUMENTS = ['getJobs', 'getJobSummary', 'getRoleSummary', 'getTierConfigs'];
+const READS_OF_ANYTHING = [
+  ...['getTasksStatus', 'getTasksWithoutConfigs', 'getPendingReason', 'getJobUpdateSummaries'],
+];
 const NAMES = [
   ...READS_WITHOUT_ARGUMENTS,
   ...READS_OF_ANYTHING,
@@ -15,6 +17,7 @@ const NAMES = [
   ...['killTasks', 'pauseJobUpdate', 'populateJobConfig', 'pulseJobUpdate', 'resumeJobUpdate'],
   ...['rollbackJobUpdate', 'startJobUpdate', 'restartShards', 'addInstances'],
   ...['scheduleCronJob', 'replaceCronTemplate', 'descheduleCronJob', 'startCronJob'],
+  ...['getQuota', 'setQuota'],
 ];
 
 let rpc: RpcWorld;

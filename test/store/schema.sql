@@ -758,6 +758,51 @@ CREATE TABLE public.jobs (
 COMMENT ON TABLE public.jobs IS 'Every job key that ever had a task, an update or a cron schedule.';
 
 --
+-- Name: quotas; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.quotas (
+    role text NOT NULL,
+    cpus double precision NOT NULL,
+    ram_mb bigint NOT NULL,
+    disk_mb bigint NOT NULL,
+    updated_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT quotas_cpus_check CHECK ((cpus >= (0)::double precision)),
+    CONSTRAINT quotas_disk_mb_check CHECK ((disk_mb >= 0)),
+    CONSTRAINT quotas_ram_mb_check CHECK ((ram_mb >= 0))
+);
+
+--
+-- Name: TABLE quotas; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.quotas IS 'What the tasks of a role in production tiers, on hosts that are not dedicated, may use together. A role without a row has no quota: it can run no such task.';
+
+--
+-- Name: COLUMN quotas.cpus; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.quotas.cpus IS 'Cores.';
+
+--
+-- Name: COLUMN quotas.ram_mb; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.quotas.ram_mb IS 'MiB.';
+
+--
+-- Name: COLUMN quotas.disk_mb; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.quotas.disk_mb IS 'MiB.';
+
+--
+-- Name: COLUMN quotas.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.quotas.updated_at IS 'When setQuota last wrote the row.';
+
+--
 -- Name: scheduler_fence; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1158,6 +1203,13 @@ ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (role, environment, name);
 
 --
+-- Name: quotas quotas_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.quotas
+    ADD CONSTRAINT quotas_pkey PRIMARY KEY (role);
+
+--
 -- Name: scheduler_fence scheduler_fence_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1508,6 +1560,12 @@ GRANT SELECT ON TABLE public.job_update_initial_configs TO aurora_shim_auditor;
 --
 
 GRANT SELECT ON TABLE public.jobs TO aurora_shim_auditor;
+
+--
+-- Name: TABLE quotas; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.quotas TO aurora_shim_auditor;
 
 --
 -- Name: TABLE scheduler_fence; Type: ACL; Schema: public; Owner: -

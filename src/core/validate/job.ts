@@ -2,7 +2,6 @@
 import type { JobConfiguration, TaskConfig } from '../model/config.js';
 import { isGoodIdentifier, isValidJobKey } from '../model/keys.js';
 import type { ValidationLimits } from './limits.js';
-import { quotaNotYet } from './not-yet.js';
 import type { Validated } from './refusals.js';
 import { IDENTIFIER_RULE, invalid, quoted } from './refusals.js';
 import { validateTask } from './task.js';
@@ -42,9 +41,7 @@ export function validateNewJob(
 ): Validated<TaskConfig> {
   const task = validateJob(job, limits);
   if (task.refusal !== undefined) return task;
-  if (job.cronSchedule !== undefined) {
-    return { refusal: invalid('cronSchedule: cron jobs are created with scheduleCronJob') };
-  }
-  const refusal = quotaNotYet(task.ok);
-  return refusal === undefined ? task : { refusal };
+  return job.cronSchedule === undefined
+    ? task
+    : { refusal: invalid('cronSchedule: cron jobs are created with scheduleCronJob') };
 }

@@ -1,4 +1,5 @@
 /** How a validation says no: a value, not an exception. */
+import { RefusedError } from '../errors.js';
 
 /** `message` names the field and the rule it breaks; no client parses it. */
 export interface Refusal {
@@ -10,6 +11,11 @@ export interface Refusal {
 export type Validated<T> =
   | { readonly ok: T; readonly refusal?: undefined }
   | { readonly ok?: undefined; readonly refusal: Refusal };
+
+/** For whoever must stop there. @throws RefusedError when a check said no */
+export function refuseIf(refusal: Refusal | undefined): void {
+  if (refusal !== undefined) throw new RefusedError(refusal.code, refusal.message);
+}
 
 export function invalid(message: string): Refusal {
   return { code: 'INVALID_REQUEST', message };

@@ -6,7 +6,6 @@ import type { UpdateSettings } from '../model/update.js';
 import type { IsCron } from './cron.js';
 import { cronJobProblem } from './cron.js';
 import type { ValidationLimits } from './limits.js';
-import { quotaNotYet } from './not-yet.js';
 import type { Refusal, Validated } from './refusals.js';
 import { error, invalid } from './refusals.js';
 import { validateTask } from './task.js';
@@ -99,9 +98,7 @@ export function validateUpdateRequest(
   const task = validateTask(taskConfig, { limits, instanceCount, checkExecutorData: true });
   if (task.refusal !== undefined) return task;
   const refusal =
-    cronJobProblem(task.ok.job, isCron) ??
-    diffProblem(instanceCount, settings.onlyTheseInstances) ??
-    quotaNotYet(task.ok);
+    cronJobProblem(task.ok.job, isCron) ?? diffProblem(instanceCount, settings.onlyTheseInstances);
   return refusal === undefined
     ? { ok: { config: task.ok, instanceCount, settings, metadata } }
     : { refusal };

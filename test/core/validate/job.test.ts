@@ -111,16 +111,6 @@ describe('createJob', () => {
     });
   });
 
-  test('production tiers wait for quota, unless they are dedicated', () => {
-    const value = { negated: false, values: ['*/web'] };
-    const constraints = [{ name: 'dedicated', constraint: { value } }];
-    expect(create(aJob({ tier: 'tier-prod' }))).toMatch(
-      /INVALID_REQUEST: .*quota is not built yet/,
-    );
-    expect(create(aJob({ tier: 'tier-prod', constraints }))).toBe('OK');
-    expect(create(aJob({ tier: 'tier-dev', production: true }))).toBe('OK');
-  });
-
   test('RPC-006 a job may have 1 to 1000 instances here', () => {
     const count = (total: number) => verdict(instanceCountProblem(total, 1000));
     expect([count(1), count(1000)]).toEqual(['OK', 'OK']);

@@ -172,14 +172,6 @@ describe('startJobUpdate', () => {
       invalid('taskConfig: $: bad'),
     );
   });
-
-  test('what is not built yet is refused, and says so', () => {
-    const shared = service({ tier: 'tier-prod' });
-    expect(start({}, { taskConfig: shared })).toContain('quota is not built yet');
-    expect(start({}, { taskConfig: service({ tier: 'tier-prod', constraints: dedicated }) })).toBe(
-      'OK',
-    );
-  });
 });
 
 describe('settings', () => {
