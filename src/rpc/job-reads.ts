@@ -6,7 +6,7 @@ import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
 import { groupByConfig } from '../core/update/diff.js';
 import type { CronJobRecord } from '../store/cron.js';
-import { countCronJobs, findCronJobs } from '../store/cron.js';
+import { findCronJobs } from '../store/cron.js';
 import type { JobRecord, JobStats } from '../store/task-queries.js';
 import { findJobs, findRoles } from '../store/task-queries.js';
 import { findActiveConfigs } from '../store/tasks.js';
@@ -113,16 +113,7 @@ export function jobReads(deps: RpcDeps): RpcMethods {
 
     /** Roles with any stored task or a cron template; a cron job with stored tasks counts as a job too. */
     async getRoleSummary() {
-      const [roles, crons] = await db.snapshot(async (tx) => [
-        await findRoles(tx),
-        await countCronJobs(tx),
-      ]);
-      const jobs = new Map(roles.map(({ role, jobCount }) => [role, jobCount]));
-      const summaries = [...new Set([...jobs.keys(), ...crons.keys()])].sort().map((role) => ({
-        role,
-        jobCount: jobs.get(role) ?? 0,
-        cronJobCount: crons.get(role) ?? 0,
-      }));
+      const summaries = await db.read(findRoles);
       countResult(deps, 'getRoleSummary', summaries.length);
       return ok({ roleSummaryResult: { summaries } });
     },

@@ -64,14 +64,6 @@ export async function findCronJobs(queries: Queries, role?: string): Promise<Cro
   return rows.map(toRecord);
 }
 
-/** Role → number of its templates; roles without one are left out. */
-export async function countCronJobs(queries: Queries): Promise<Map<string, number>> {
-  const rows = await queries.run<{ role: string; n: number }>(
-    sql`SELECT role, count(*)::int AS n FROM cron_jobs GROUP BY role`,
-  );
-  return new Map(rows.map(({ role, n }) => [role, n]));
-}
-
 /** One template, undefined when the job has none. */
 export async function findCronJob(
   queries: Queries,

@@ -226,14 +226,17 @@ export interface RoleRecord {
   readonly role: string;
   /** Jobs with any stored task, ended ones included. */
   readonly jobCount: number;
+  /** Cron templates. */
+  readonly cronJobCount: number;
 }
 
-/** Every role with a stored task, in one statement. */
+/** Every role with a stored task or a cron template, in one statement. */
 export async function findRoles(queries: Queries): Promise<RoleRecord[]> {
-  const rows = await queries.run<{ role: string; jobs: number }>(sql`
-    SELECT j.role, count(*)::int AS jobs
-      FROM (SELECT DISTINCT t.role, t.environment, t.job_name
-              FROM tasks t WHERE t.removed_at IS NULL) j
-     GROUP BY j.role ORDER BY j.role`);
-  return rows.map(({ role, jobs }) => ({ role, jobCount: jobs }));
+  const rows = await queries.run<{ role: string; jobs: number; crons: number }>(sql`
+    SELECT role, coalesce(j.jobs, 0) AS jobs, coalesce(c.crons, 0) AS crons
+      FROM (SELECT t.role, count(DISTINCT (t.environment, t.job_name))::int AS jobs
+              FROM tasks t WHERE t.removed_at IS NULL GROUP BY t.role) j
+      FULL JOIN (SELECT role, count(*)::int AS crons FROM cron_jobs GROUP BY role) c USING (role)
+     ORDER BY role`);
+  return rows.map(({ role, jobs, crons }) => ({ role, jobCount: jobs, cronJobCount: crons }));
 }
