@@ -174,7 +174,7 @@ const where = fc.constantFrom('begin' as const, 'statement' as const, 'commit' a
 
 const trouble: fc.Arbitrary<Trouble> = fc.oneof(
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       what: fc.constant('step' as const),
       atMs,
@@ -183,7 +183,7 @@ const trouble: fc.Arbitrary<Trouble> = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       what: fc.constant('sleep' as const),
       atMs,
@@ -235,7 +235,7 @@ export function batchOf(size: number): fc.Arbitrary<BatchPlan> {
       connections: fc.constantFrom(1, 1, 12),
       partitionAware: fc.boolean(),
       flapping: fc.boolean(),
-      troubles: fc.array(trouble, { minLength: 4, maxLength: 24, size: 'max' }),
+      troubles: fc.array(trouble, { minLength: 12, maxLength: 24 }),
       worlds: fc.array(world, { minLength: size, maxLength: size }),
     }),
   );
