@@ -25,6 +25,7 @@ const GROUP = 2;
 const PULSE_MS = 600_000;
 /** The longest time from the first pulse to the end of the process. */
 const LONGEST_LIFE_MS = 2_000;
+const LONGEST_PAUSE_MS = 400;
 const PULSE_EVERY_MS = 150;
 
 jest.setTimeout(120_000 + KILLS * 30_000);
@@ -122,11 +123,10 @@ class Crashes {
   /** Pauses more than anything else, and resumes what it paused. */
   private async user(): Promise<void> {
     while (!this.over) {
-      await sleep(this.dice.below(LONGEST_LIFE_MS));
-      if (this.over) return;
       const state = await this.cluster.view(this.current).catch(() => '');
-      const verb = /PAUSED$/.test(state) ? 'resume' : this.anyVerb();
-      await this.call(verb);
+      const isPaused = /PAUSED$/.test(state);
+      await sleep(this.dice.below(isPaused ? LONGEST_PAUSE_MS : LONGEST_LIFE_MS));
+      if (!this.over) await this.call(isPaused ? 'resume' : this.anyVerb());
     }
   }
 

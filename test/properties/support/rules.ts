@@ -67,7 +67,7 @@ const MOST_STATEMENTS = 20;
 /** Rows a transaction may read beside those it asks for by id. */
 const ROWS_BESIDE = 4;
 const SLEEP_TOLERANCE_MS = 1_000;
-const SHOWN = 20;
+const SHOWN_OF_EACH = 5;
 
 function full(name: string): string {
   return NAMES[name.trim()] ?? name.trim();
@@ -114,7 +114,8 @@ export class Journal implements Observer {
   ) {}
 
   find(rule: Rule, text: string): void {
-    if (this.findings.length < SHOWN) this.findings.push({ rule, text });
+    const found = this.findings.filter((finding) => finding.rule === rule);
+    if (found.length < SHOWN_OF_EACH) this.findings.push({ rule, text });
   }
 
   // -------------------------------------------------------------------------------------------- heartbeats
