@@ -14,9 +14,9 @@ import { AuroraClient, ClientError } from '../wire/client.js';
 export const PULSE_HELP = `Usage: aurora-shim pulse UPDATE [options] [-- COMMAND [ARGUMENT ...]]
 
 Pulses a coordinated update until it has ended. UPDATE is ROLE/ENV/NAME/UPDATE_ID, or UPDATE_ID alone,
-which asks for heartbeatJobUpdate, and so for aurora-shim on the other side. With a COMMAND, runs it before each pulse: while it
-exits with 0 the update is pulsed; when it fails, the update is paused, with the last line it wrote as
-the message, and this command ends.
+which asks for heartbeatJobUpdate, and so for aurora-shim on the other side. With a COMMAND, runs it
+before each pulse: while it exits with 0 the update is pulsed; when it fails, the update is paused, with
+the last line it wrote as the message, and this command ends.
 
   --url=<url>            the scheduler  [http://127.0.0.1:8081]
   --interval=<duration>  time between two pulses; keep it far below blockIfNoPulsesAfterMs  [10secs]
