@@ -21,7 +21,7 @@ WORKDIR /app
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist/src dist/src
 COPY thrift thrift
-COPY package.json LICENSE ./
+COPY package.json LICENSE NOTICE ./
 COPY migrations migrations
 
 ENV NODE_ENV=production \
