@@ -144,9 +144,12 @@ const world: fc.Arbitrary<WorldPlan> = fc.record({
     { weight: 5, arbitrary: fc.integer({ min: 3_000, max: 15_000 }) },
   ),
   pulseEvery: fc.constantFrom(0.2, 0.4, 0.4, 0.8, 0.8, 0.95, 1, 1.1, 2),
-  silences: fc.array(fc.record({ fromMs: atMs, forMs: fc.integer({ min: 500, max: 15_000 }) }), {
-    maxLength: 3,
-  }),
+  silences: fc.oneof(
+    fc.constant([]),
+    fc.array(fc.record({ fromMs: atMs, forMs: fc.integer({ min: 500, max: 15_000 }) }), {
+      maxLength: 3,
+    }),
+  ),
   verbs: fc.array(
     fc.record({
       atMs,
@@ -226,6 +229,10 @@ const trouble: fc.Arbitrary<Trouble> = fc.oneof(
   }),
 );
 
+function withoutRestarts(troubles: readonly Trouble[]): Trouble[] {
+  return troubles.filter(({ what }) => what !== 'restart' && what !== 'crash');
+}
+
 /** `size` worlds on one scheduler. Unbiased: fast-check would begin with small ones, where little happens. */
 export function batchOf(size: number): fc.Arbitrary<BatchPlan> {
   return fc.noBias(
@@ -235,7 +242,14 @@ export function batchOf(size: number): fc.Arbitrary<BatchPlan> {
       connections: fc.constantFrom(1, 1, 12),
       partitionAware: fc.boolean(),
       flapping: fc.boolean(),
-      troubles: fc.array(trouble, { minLength: 12, maxLength: 24 }),
+      troubles: fc.oneof(
+        { weight: 2, arbitrary: fc.array(trouble, { minLength: 12, maxLength: 24 }) },
+        // A restart looks at everything again, and so repairs what was forgotten.
+        {
+          weight: 1,
+          arbitrary: fc.array(trouble, { minLength: 8, maxLength: 24 }).map(withoutRestarts),
+        },
+      ),
       worlds: fc.array(world, { minLength: size, maxLength: size }),
     }),
   );

@@ -63,7 +63,7 @@ const LEGAL: ReadonlySet<string> = new Set(
 );
 const ENDED = /^(ROLLED_FORWARD|ROLLED_BACK|ABORTED|FAILED|ERROR)$/;
 /** More than this does no transaction need, whatever it is about: measured, and rounded up. */
-const MOST_STATEMENTS = 20;
+const MOST_STATEMENTS = 16;
 /** Rows a transaction may read beside those it asks for by id. */
 const ROWS_BESIDE = 4;
 const SLEEP_TOLERANCE_MS = 1_000;
