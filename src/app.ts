@@ -19,7 +19,7 @@ import { operatorRoutes } from './http/health.js';
 import { callCounter, requestCounter } from './http/request-counter.js';
 import type { HttpServer } from './http/server.js';
 import { startHttpServer } from './http/server.js';
-import { Lease } from './leader/lease.js';
+import { AlreadyLedError, Lease } from './leader/lease.js';
 import type { Log } from './observe/log.js';
 import { Metrics } from './observe/metrics.js';
 import { addProcessStats } from './observe/process-stats.js';
@@ -102,17 +102,25 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   const lease = new Lease({
     store: new LeaseStore({ ...database, holder, ttlMs }),
     ...{ holder, ttlMs, clock, timers, log },
-    onLost: () => end(1),
+    onLost: () => {
+      database.stopsWithUs = false;
+      end(1);
+    },
     onRenewed: (seconds) => metrics.leaseRenewSeconds.observe(seconds),
   });
   // Given back last of all: whoever comes next must not wait for what we still write.
   started.add(() => lease.release());
-  const epoch = await lease.take();
+  const epoch = await lease.take().catch((error: unknown) => {
+    if (error instanceof AlreadyLedError) database.stopsWithUs = false;
+    throw error;
+  });
+  database.stopsWithUs = true;
   const db = new Database({
     ...{ url, clock, log, holder },
     mayAct: () => lease.mayAct(),
     onFenced: () => {
       metrics.fencedTransactions.inc();
+      database.stopsWithUs = false;
       end(1);
     },
   });
@@ -189,24 +197,33 @@ async function stopInOrder(server: HttpServer, started: Started, log: Log): Prom
   await started.stopAll(log);
 }
 
-/** A URL with the schema this version needs behind it. */
-async function openDatabase(
-  config: Config,
-  log: Log,
-  started: Started,
-): Promise<{ readonly url: string; readonly schemaVersion?: number }> {
-  let url = config.database_url;
-  if (url === undefined) {
-    const embedded = await startEmbeddedPostgres({
-      dataDir: config.data_dir,
-      log: (line) => log.info({}, line),
-    });
-    started.add(() => embedded.stop());
-    url = embedded.url;
-  }
+interface OpenDatabase {
+  readonly url: string;
+  readonly schemaVersion?: number;
+  /**
+   * Whether an embedded server ends with this process: if we lead, or nobody does and we started it. The
+   * server of another scheduler that leads must outlive us.
+   */
+  stopsWithUs: boolean;
+}
+
+/** A database with the schema this version needs. */
+async function openDatabase(config: Config, log: Log, started: Started): Promise<OpenDatabase> {
+  const embedded =
+    config.database_url === undefined
+      ? await startEmbeddedPostgres({
+          dataDir: config.data_dir,
+          log: (line) => log.info({}, line),
+        })
+      : undefined;
+  const url = config.database_url ?? embedded?.url ?? '';
+  const database: OpenDatabase = { url, stopsWithUs: embedded?.running === 'started' };
+  started.add(async () => {
+    if (database.stopsWithUs) await embedded?.stop();
+  });
   const { applied, schemaVersion } = await migrate(url, { mode: config.migrate });
   if (applied.length > 0) log.info({ applied }, 'migrated the database');
-  return schemaVersion === undefined ? { url } : { url, schemaVersion };
+  return schemaVersion === undefined ? database : Object.assign(database, { schemaVersion });
 }
 
 function createBackend(

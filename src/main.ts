@@ -57,8 +57,9 @@ async function serve(argv: readonly string[]): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
-  process.once('SIGTERM', () => end(0));
-  process.once('SIGINT', () => end(0));
+  // Kept: a Ctrl-C reaches us from the terminal and once more from npm, and the second must not kill.
+  process.on('SIGTERM', () => end(0));
+  process.on('SIGINT', () => end(0));
   const app = await startApp({ config, log, end, abort: () => process.exit(0) });
   log.info(
     { url: `http://${config.ip}:${app.port}`, backend: config.backend, dataDir: config.data_dir },
@@ -85,8 +86,8 @@ async function runPulse(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  process.on('SIGINT', () => stop.abort());
+  process.on('SIGTERM', () => stop.abort());
   return pulse(parsePulse(argv), (line) => process.stdout.write(`${line}\n`), stop.signal);
 }
 

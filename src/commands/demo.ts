@@ -40,7 +40,7 @@ export async function demo(
   const story = new Story(server, terminalScreen(process.stdout));
   const interrupted = new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => reject(new Error(`ended by ${signal}`)));
+      process.on(signal, () => reject(new Error(`ended by ${signal}`)));
     }
   });
   try {

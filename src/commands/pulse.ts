@@ -102,12 +102,18 @@ export async function pulse(
       const began = performance.now();
       const failure = await check(options);
       if (failure !== undefined) {
-        const answer = await pauseUpdate(client, options, failure);
-        if (answer === undefined) {
+        const refusal = await pauseUpdate(client, options, failure);
+        if (refusal === undefined) {
           print(`paused ${name}: ${failure}`);
           return 2;
         }
-        say(`the check failed, but the update could not be paused (${answer}); trying again`);
+        // There is nothing left to pause, so a pulse does no harm, and its answer says which it is.
+        if (refusal.isOver) {
+          const status = await onePulse(client, options.target);
+          print(`${name}: the check failed (${failure}), and the update ${status.text}`);
+          return status.exitCode ?? 1;
+        }
+        say(`the check failed, but the update could not be paused (${refusal.why}); trying again`);
       } else {
         const status = await onePulse(client, options.target);
         say(`${name}: ${status.text}`);
@@ -153,17 +159,24 @@ interface Heard {
   readonly status: string;
 }
 
+interface Refusal {
+  readonly why: string;
+  /** The update has ended, or there never was one: trying again is of no use. */
+  readonly isOver: boolean;
+}
+
 /** Undefined when it is paused, else why not. */
 async function pauseUpdate(
   client: AuroraClient,
   { target }: PulseOptions,
   message: string,
-): Promise<string | undefined> {
+): Promise<Refusal | undefined> {
   const key = target.job === undefined ? await findKey(client, target.id) : target;
-  if (typeof key === 'string') return key;
+  if ('why' in key) return key;
   const response = await callSafely(client, 'pauseJobUpdate', { key, message });
-  if (typeof response === 'string') return response;
-  return response.responseCode === 'OK' ? undefined : detailsOf(response);
+  if (typeof response === 'string') return { why: response, isOver: false };
+  if (response.responseCode === 'OK') return undefined;
+  return { why: detailsOf(response), isOver: response.responseCode === 'INVALID_REQUEST' };
 }
 
 interface Found {
@@ -171,12 +184,17 @@ interface Found {
 }
 
 /** The key of an active update, which a pause needs, or why there is none. */
-async function findKey(client: AuroraClient, id: string): Promise<JobUpdateKey | string> {
+async function findKey(client: AuroraClient, id: string): Promise<JobUpdateKey | Refusal> {
   const query = { updateIds: [id] };
   const response = await callSafely<Found>(client, 'getJobUpdateBlockers', { query });
-  if (typeof response === 'string') return response;
-  if (response.responseCode !== 'OK') return detailsOf(response);
-  return response.result?.updates[0]?.key ?? 'there is no active update with that id';
+  if (typeof response === 'string') return { why: response, isOver: false };
+  if (response.responseCode !== 'OK') return { why: detailsOf(response), isOver: false };
+  return (
+    response.result?.updates[0]?.key ?? {
+      why: 'there is no active update with that id',
+      isOver: true,
+    }
+  );
 }
 
 async function callSafely<Result>(
@@ -202,11 +220,11 @@ function check({ command, timeoutMs }: PulseOptions): Promise<string | undefined
   if (program === undefined) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     let lastLine = '';
-    let timedOut = false;
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // A group of its own, so that what the command has started ends with it.
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     const timer = setTimeout(() => {
-      timedOut = true;
-      child.kill('SIGKILL');
+      killGroup(child.pid);
+      end(`${program} took longer than ${timeoutMs} ms`);
     }, timeoutMs);
     const read = (piece: Buffer): void => {
       lastLine = lastLineOf(lastLine + piece.toString());
@@ -220,10 +238,18 @@ function check({ command, timeoutMs }: PulseOptions): Promise<string | undefined
     child.on('error', (error) => end(`${program} could not be run: ${error.message}`));
     child.on('close', (code, killedBy) => {
       if (code === 0) end(undefined);
-      else if (timedOut) end(`${program} took longer than ${timeoutMs} ms`);
       else end(lastLine.trim() || `${program} ended with ${code ?? killedBy}`);
     });
   });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 /** The last line with anything in it, and what may become the next one; bounded. */

@@ -249,6 +249,17 @@ test('HB-5 over HTTP: the embedded Postgres outlives kill -9 with the pause in i
     const postgres = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
     const key = await start(OBEDIENT);
     await cluster.pause(key, 'wait for Monday');
+
+    // A second one on the same directory finds the server, and leaves it to the first.
+    const second = new ServerProcess({ flags: [`--data_dir=${cluster.server.dataDir}`] });
+    try {
+      expect((await second.startRefused()).output).toMatch(/already serves this database/);
+    } finally {
+      await second.close();
+    }
+    expect(Number.parseInt(readFileSync(pidFile, 'utf8'), 10)).toBe(postgres);
+    expect(await cluster.view(key)).toBe('ROLL_FORWARD_PAUSED');
+
     await cluster.kill9();
     expect(lives(postgres)).toBe(true);
     await cluster.restart();

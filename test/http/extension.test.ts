@@ -1,6 +1,7 @@
 /** The extension over HTTP: both protocols, the calls of docs/extension.md, and old clients beside them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { PulseTarget } from '../../src/commands/pulse.js';
 import { pulse } from '../../src/commands/pulse.js';
 import type { PlainRecord } from '../../src/wire/presence.js';
 import { auroraSchema } from '../../src/wire/idl.js';
@@ -136,7 +137,7 @@ test('the calls of docs/extension.md do what it says', async () => {
 });
 
 describe('aurora-shim pulse with a bare id', () => {
-  const command = (target: { id: string }, check: readonly string[] = []) => ({
+  const command = (target: PulseTarget, check: readonly string[] = []) => ({
     ...{ target, url: app.url, intervalMs: 250, timeoutMs: 5_000, command: check },
   });
 
@@ -171,5 +172,28 @@ describe('aurora-shim pulse with a bare id', () => {
     expect(result?.['getJobUpdateSummariesResult']?.['updateSummaries']).toMatchObject([
       { key: { id }, state: { status: 'ROLL_FORWARD_PAUSED' } },
     ]);
+  });
+
+  test('ends when the check fails and there is nothing left to pause', async () => {
+    const id = await start('over');
+    const key = { job: { ...KEY, name: 'over' }, id };
+    await app.client().call('abortJobUpdate', { key });
+    const lines: string[] = [];
+    const run = (target: PulseTarget): Promise<number> =>
+      pulse(command(target, ['false']), (line) => lines.push(line));
+    expect(await run({ id })).toBe(0);
+    expect(await run(key)).toBe(0);
+    expect(await run({ id: 'none' })).toBe(1);
+    expect(await run({ ...key, id: 'none' })).toBe(1);
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(/the check failed .*, and the update needs no more pulses$/);
+  });
+
+  test('a check that takes too long has failed, and what it started ends with it', async () => {
+    const id = await start('slow');
+    const lines: string[] = [];
+    const options = command({ id }, ['sh', '-c', 'echo $$; sleep 600; true']);
+    expect(await pulse({ ...options, timeoutMs: 200 }, (line) => lines.push(line))).toBe(2);
+    expect(lines).toEqual([`paused ${id}: sh took longer than 200 ms`]);
   });
 });
