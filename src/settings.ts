@@ -122,14 +122,10 @@ export function unsupported(config: Config): string[] {
   return wanted.flatMap(([isSet, flag]) => (isSet ? [`${flag} is not supported yet`] : []));
 }
 
-/** Flags that existing start scripts carry and that take no effect yet: worth a warning, not a refusal. */
+/** What to do about flags that have no effect yet (`notYet`), beyond the warning of the parser. */
 export function withoutEffect(config: Config): string[] {
-  const wanted: [boolean, string][] = [
-    [
-      config.serverset_path !== undefined || config.zk_endpoints.length > 0,
-      'no announcement in ZooKeeper yet: clients must be given the address of this server',
-    ],
-    [config.max_leading_duration > 0, '--max_leading_duration has no effect yet'],
-  ];
-  return wanted.flatMap(([isSet, warning]) => (isSet ? [warning] : []));
+  const wantsZooKeeper = config.serverset_path !== undefined || config.zk_endpoints.length > 0;
+  return wantsZooKeeper
+    ? ['no announcement in ZooKeeper yet: clients must be given the address of this server']
+    : [];
 }

@@ -23,6 +23,8 @@ export interface Flag<T> {
   readonly origin: 'aurora' | 'ours';
   /** Shown by plain `--help`. */
   readonly common: boolean;
+  /** Accepted, checked, and not read by anything so far; a test compares (test/config/effect.test.ts). */
+  readonly notYet: boolean;
   readonly default:
     | { readonly text: string }
     | { readonly words: string; readonly from?: (values: Values, where: Surroundings) => T };
@@ -49,12 +51,19 @@ export type Group = keyof typeof GROUPS;
 interface Extras {
   readonly ours?: true;
   readonly common?: true;
+  readonly notYet?: true;
 }
 
 /** The flags of one group: with a default, without one, with one that depends on something. */
 function group(name: Group) {
-  const rest = (help: string, { ours, common }: Extras) =>
-    ({ help, group: name, origin: ours ? 'ours' : 'aurora', common: common === true }) as const;
+  const rest = (help: string, extras: Extras) =>
+    ({
+      help,
+      group: name,
+      origin: extras.ours ? 'ours' : 'aurora',
+      common: extras.common === true,
+      notYet: extras.notYet === true,
+    }) as const;
   return {
     /** `text` is the default as one would write it on the command line. */
     flag: <T>(kind: Kind<T>, text: string, help: string, extras: Extras = {}): Flag<T> => ({
@@ -82,6 +91,7 @@ const count = integer(0);
 const atLeastOne = integer(1);
 const [ours, common] = [{ ours: true }, { common: true }] as const;
 const oursCommon = { ...ours, ...common };
+const notYet = { notYet: true } as const;
 
 const server = group('server');
 const data = group('data');
@@ -152,10 +162,10 @@ export const FLAGS = {
     '<data_dir>/backups',
     ({ data_dir }) => join(String(data_dir), 'backups'),
     'where backups go',
-    common,
+    notYet,
   ),
-  backup_interval: data.flag(duration(1), '1hrs', 'time between two backups', common),
-  max_saved_backups: data.flag(atLeastOne, '48', 'backups to keep'),
+  backup_interval: data.flag(duration(1), '1hrs', 'time between two backups', notYet),
+  max_saved_backups: data.flag(atLeastOne, '48', 'backups to keep', notYet),
 
   // Backend
   backend: backend.flag(
@@ -183,6 +193,7 @@ export const FLAGS = {
     duration(1),
     '1mins',
     'a leader whose backend is not ready by then gives up',
+    notYet,
   ),
 
   // Updates
@@ -279,42 +290,82 @@ export const FLAGS = {
   ),
   initial_flapping_task_delay: tasks.flag(duration(), '30secs', 'first penalty for flapping'),
   max_flapping_task_delay: tasks.flag(duration(), '5mins', 'longest penalty for flapping'),
-  history_prune_threshold: tasks.flag(duration(), '2days', 'ended tasks older than this go'),
-  history_max_per_job_threshold: tasks.flag(count, '100', 'ended tasks to keep per job'),
+  history_prune_threshold: tasks.flag(
+    duration(),
+    '2days',
+    'ended tasks older than this go',
+    notYet,
+  ),
+  history_max_per_job_threshold: tasks.flag(count, '100', 'ended tasks to keep per job', notYet),
   history_min_retention_threshold: tasks.flag(
     duration(),
     '1hrs',
     'ended tasks younger than this stay',
+    notYet,
   ),
-  first_schedule_delay: tasks.flag(duration(), '1ms', 'wait before the first try to place a task'),
-  initial_schedule_penalty: tasks.flag(duration(1), '1secs', 'wait after the first failed try'),
-  max_schedule_penalty: tasks.flag(duration(1), '1mins', 'longest wait between tries'),
-  max_schedule_attempts_per_sec: tasks.flag(kinds.positive, '40', 'tries per second at most'),
-  max_tasks_per_schedule_attempt: tasks.flag(atLeastOne, '5', 'tasks placed by one try'),
-  scheduling_max_batch_size: tasks.flag(atLeastOne, '3', 'tries in one transaction'),
+  first_schedule_delay: tasks.flag(
+    duration(),
+    '1ms',
+    'wait before the first try to place a task',
+    notYet,
+  ),
+  initial_schedule_penalty: tasks.flag(
+    duration(1),
+    '1secs',
+    'wait after the first failed try',
+    notYet,
+  ),
+  max_schedule_penalty: tasks.flag(duration(1), '1mins', 'longest wait between tries', notYet),
+  max_schedule_attempts_per_sec: tasks.flag(
+    kinds.positive,
+    '40',
+    'tries per second at most',
+    notYet,
+  ),
+  max_tasks_per_schedule_attempt: tasks.flag(atLeastOne, '5', 'tasks placed by one try', notYet),
+  scheduling_max_batch_size: tasks.flag(atLeastOne, '3', 'tries in one transaction', notYet),
   max_reschedule_task_delay_on_startup: tasks.flag(
     duration(),
     '30secs',
     'tries after a start are spread over this',
+    notYet,
   ),
-  enable_preemptor: tasks.flag(bool, 'true', 'let tasks displace lesser ones'),
-  preemption_delay: tasks.flag(duration(), '3mins', 'age at which a waiting task may do so'),
+  enable_preemptor: tasks.flag(bool, 'true', 'let tasks displace lesser ones', notYet),
+  preemption_delay: tasks.flag(
+    duration(),
+    '3mins',
+    'age at which a waiting task may do so',
+    notYet,
+  ),
   preemption_slot_search_initial_delay: tasks.flag(
     duration(),
     '3mins',
     'wait after the start before the first search',
+    notYet,
   ),
-  preemption_slot_search_interval: tasks.flag(duration(1), '1mins', 'time between two searches'),
-  preemption_slot_hold_time: tasks.flag(duration(), '5mins', 'how long a place found is kept'),
+  preemption_slot_search_interval: tasks.flag(
+    duration(1),
+    '1mins',
+    'time between two searches',
+    notYet,
+  ),
+  preemption_slot_hold_time: tasks.flag(
+    duration(),
+    '5mins',
+    'how long a place found is kept',
+    notYet,
+  ),
   preemption_reservation_max_batch_size: tasks.flag(
     atLeastOne,
     '5',
     'task groups served by one search',
+    notYet,
   ),
   offer_reservation_duration: tasks.flag(
     duration(),
     '3mins',
     'how long a host is kept for the task that preempted there',
+    notYet,
   ),
   partition_aware: tasks.flag(
     bool,
@@ -325,32 +376,43 @@ export const FLAGS = {
     duration(),
     '6mins',
     'hosts with a maintenance announced within this are avoided',
+    notYet,
   ),
   reconciliation_initial_delay: tasks.flag(
     duration(),
     '1mins',
     'wait after the start before tasks are compared with the backend',
+    notYet,
   ),
   reconciliation_schedule_spread: tasks.flag(
     duration(),
     '30mins',
     'further wait before the first implicit comparison',
+    notYet,
   ),
   reconciliation_explicit_interval: tasks.flag(
     duration(1),
     '60mins',
     'time between two comparisons task by task',
+    notYet,
   ),
   reconciliation_implicit_interval: tasks.flag(
     duration(1),
     '60mins',
     'time between two comparisons of everything',
+    notYet,
   ),
-  reconciliation_explicit_batch_size: tasks.flag(atLeastOne, '1000', 'tasks asked about at once'),
+  reconciliation_explicit_batch_size: tasks.flag(
+    atLeastOne,
+    '1000',
+    'tasks asked about at once',
+    notYet,
+  ),
   reconciliation_explicit_batch_interval: tasks.flag(
     duration(),
     '5secs',
     'wait between two such batches',
+    notYet,
   ),
 
   // Cron
@@ -363,13 +425,19 @@ export const FLAGS = {
   cron_start_max_backoff: cron.flag(duration(1), '1mins', 'longest such wait'),
 
   // SLA and maintenance
-  sla_stat_refresh_interval: sla.flag(duration(1), '1mins', 'time between two SLA computations'),
+  sla_stat_refresh_interval: sla.flag(
+    duration(1),
+    '1mins',
+    'time between two SLA computations',
+    notYet,
+  ),
   sla_prod_metrics: sla.flag(
     slaMetrics,
     'JOB_UPTIMES,PLATFORM_UPTIME,MEDIANS',
     'SLA figures of production jobs',
+    notYet,
   ),
-  sla_non_prod_metrics: sla.flag(slaMetrics, '', 'SLA figures of other jobs'),
+  sla_non_prod_metrics: sla.flag(slaMetrics, '', 'SLA figures of other jobs', notYet),
   sla_coordinator_timeout: sla.flag(duration(1), '1mins', 'patience with an SLA coordinator'),
   sla_aware_kill_non_prod: sla.flag(bool, 'false', 'spare non-production tasks too'),
   sla_aware_action_max_batch_size: sla.flag(atLeastOne, '300', 'SLA checks at once'),
@@ -394,6 +462,7 @@ export const FLAGS = {
     duration(1),
     '1mins',
     'time between two looks at draining hosts',
+    notYet,
   ),
 
   // Security
@@ -403,7 +472,7 @@ export const FLAGS = {
     'how callers of /api prove who they are',
     common,
   ),
-  shiro_ini_path: security.optional(path, 'INI file with users and roles', common),
+  shiro_ini_path: security.optional(path, 'INI file with users and roles', notYet),
   shiro_realm_modules: security.flag(
     list(
       oneOf(['INI_AUTHNZ', 'KERBEROS5_AUTHN'], {
@@ -413,6 +482,7 @@ export const FLAGS = {
     ),
     'INI_AUTHNZ',
     'where users and roles come from',
+    notYet,
   ),
   shiro_credentials_matcher: security.flag(
     oneOf(['SimpleCredentialsMatcher'], {
@@ -420,14 +490,16 @@ export const FLAGS = {
     }),
     'SimpleCredentialsMatcher',
     'how passwords are compared; there is one way',
+    notYet,
   ),
   shiro_after_auth_filter: security.optional(
     path,
     'JavaScript module asked after authentication (Aurora: a Java class)',
+    notYet,
   ),
-  kerberos_server_keytab: security.optional(path, 'keytab of NEGOTIATE'),
-  kerberos_server_principal: security.optional(text, 'principal of NEGOTIATE'),
-  kerberos_debug: security.flag(bool, 'false', 'tell more about NEGOTIATE'),
+  kerberos_server_keytab: security.optional(path, 'keytab of NEGOTIATE', notYet),
+  kerberos_server_principal: security.optional(text, 'principal of NEGOTIATE', notYet),
+  kerberos_debug: security.flag(bool, 'false', 'tell more about NEGOTIATE', notYet),
   enable_cors_for: security.optional(
     text,
     'origin whose web pages may call /api (one value, sent as it is)',
@@ -451,14 +523,20 @@ export const FLAGS = {
     duration(),
     '0secs',
     'planned failover after this; 0 is never (Aurora: 1days)',
+    notYet,
   ),
-  serverset_path: ha.optional(text, 'ZooKeeper path to announce the leader under'),
-  serverset_endpoint_name: ha.flag(text, 'http', 'name of the announced endpoint'),
-  zk_endpoints: ha.flag(list(kinds.hostPort), '', 'ZooKeeper servers; none: no announcement'),
-  zk_session_timeout: ha.flag(duration(1), '15secs', 'ZooKeeper session timeout'),
-  zk_connection_timeout: ha.flag(duration(1), '10secs', 'ZooKeeper connection timeout'),
-  zk_chroot_path: ha.optional(text, 'path before every ZooKeeper path'),
-  zk_digest_credentials: ha.optional(text, 'user:password for ZooKeeper'),
+  serverset_path: ha.optional(text, 'ZooKeeper path to announce the leader under', notYet),
+  serverset_endpoint_name: ha.flag(text, 'http', 'name of the announced endpoint', notYet),
+  zk_endpoints: ha.flag(
+    list(kinds.hostPort),
+    '',
+    'ZooKeeper servers; none: no announcement',
+    notYet,
+  ),
+  zk_session_timeout: ha.flag(duration(1), '15secs', 'ZooKeeper session timeout', notYet),
+  zk_connection_timeout: ha.flag(duration(1), '10secs', 'ZooKeeper connection timeout', notYet),
+  zk_chroot_path: ha.optional(text, 'path before every ZooKeeper path', notYet),
+  zk_digest_credentials: ha.optional(text, 'user:password for ZooKeeper', notYet),
 
   // Statistics and notifications
   stat_sampling_interval: stats.flag(
@@ -466,16 +544,18 @@ export const FLAGS = {
     '1secs',
     'time between two samples of /graphdata',
   ),
-  stat_retention_period: stats.flag(duration(1), '1hrs', 'how long samples are kept'),
+  stat_retention_period: stats.flag(duration(1), '1hrs', 'how long samples are kept', notYet),
   async_task_stat_update_interval: stats.flag(
     duration(1),
     '1hrs',
     'time between two sums of what tasks use',
+    notYet,
   ),
   async_slot_stat_update_interval: stats.flag(
     duration(1),
     '1mins',
     'time between two counts of free places',
+    notYet,
   ),
   webhook_config: stats.optional(path, 'JSON file: whom to tell of task changes', common),
 } satisfies Record<string, Flag<unknown>>;

@@ -38,11 +38,14 @@ export function helpText(which: 'common' | 'all'): string {
 function columns(flags: readonly (readonly [string, Flag<unknown>])[]): string[] {
   const width = Math.max(...flags.map(([name]) => name.length));
   return flags.flatMap(([name, flag]) => {
-    const [first = '', ...more] = wrap(`${flag.help}${suffix(flag)}`, 94 - width);
+    const [first = '', ...more] = wrap(`${meaning(flag)}${suffix(flag)}`, 94 - width);
     const margin = ' '.repeat(width + 6);
     return [`  --${name.padEnd(width)}  ${first}`, ...more.map((line) => margin + line)];
   });
 }
+
+const meaning = ({ help, notYet }: Flag<unknown>): string =>
+  notYet ? `${help} (no effect yet)` : help;
 
 function suffix(flag: Flag<unknown>): string {
   const choices = /^[A-Za-z_]+(\|[A-Za-z_]+)+$/.test(flag.kind.placeholder) && !flag.kind.bare;
@@ -92,7 +95,7 @@ export function describeFlags(): string {
         `\`--${name}\`${flag.origin === 'ours' ? ' _ours_' : ''}`,
         escaped(flag.kind.placeholder),
         'words' in flag.default ? escaped(flag.default.words) : code(flag.default.text),
-        escaped(flag.help),
+        escaped(meaning(flag)),
       ]);
     parts.push(`## ${title}`, '', ...table([['Flag', 'Value', 'Default', 'Meaning'], ...rows]), '');
   }

@@ -60,7 +60,7 @@ export function parseConfig(
   const contradictions = contradictionsOf(config);
   if (contradictions.length > 0) return { errors: contradictions };
 
-  const warnings = typos(env);
+  const warnings = [...withoutEffect(settings), ...typos(env)];
   if (ignored.size > 0) {
     const names = [...ignored].sort().join(', ');
     warnings.unshift(`accepted and ignored, for they mean nothing to aurora-shim: ${names}`);
@@ -183,6 +183,13 @@ function freeze(values: Record<string, unknown>): Config {
   }
   // Each entry was read by the kind its flag declares; see the type of Config.
   return Object.freeze(values) as Config;
+}
+
+/** Flags that are set and that nothing reads so far, in the order of the table. */
+function withoutEffect(settings: ReadonlyMap<string, Setting>): string[] {
+  return Object.entries(TABLE).flatMap(([name, { notYet }]) =>
+    notYet && settings.has(name) ? [`--${name} has no effect yet`] : [],
+  );
 }
 
 /** Flags that need each other. */

@@ -269,6 +269,31 @@ describe('flags we do not have', () => {
   });
 });
 
+describe('flags without effect so far', () => {
+  const warning = (name: string): string => `--${name} has no effect yet`;
+
+  test('warn once each, wherever they were set', () => {
+    const files = { '/c': 'preemption_delay=1mins\nbackup_interval=2hrs\nip=::1\n' };
+    const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_BACKUP_INTERVAL: '3hrs' };
+    const argv = ['--config_file=/c', '--backup_dir', '/b', '-shiro_after_auth_filter=a.B'];
+    expect(warnings({ argv, env, files })).toEqual(
+      [
+        'backup_dir',
+        'backup_interval',
+        'history_prune_threshold',
+        'preemption_delay',
+        'shiro_after_auth_filter',
+      ].map(warning),
+    );
+  });
+
+  test('are still checked, and their defaults do not warn', () => {
+    expect(errors({ argv: ['--backup_interval=never'] })).toHaveLength(1);
+    expect(warnings({})).toEqual([]);
+    expect(warnings({ argv: ['--data_dir=/srv', '--http_port=1'] })).toEqual([]);
+  });
+});
+
 describe('flags that need each other', () => {
   test('authentication needs users, Kerberos a keytab', () => {
     expect(errors({ argv: ['--http_authentication_mechanism=BASIC'] })).toEqual([
