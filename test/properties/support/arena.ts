@@ -13,6 +13,7 @@ import type {
 } from '../../../src/backend/simulated/simulated-cluster.js';
 import { SimulatedCluster } from '../../../src/backend/simulated/simulated-cluster.js';
 import { RefusedError, TransientError } from '../../../src/core/errors.js';
+import type { TaskConfig } from '../../../src/core/model/config.js';
 import type { JobKey, JobUpdateKey } from '../../../src/core/model/keys.js';
 import { isRolling } from '../../../src/core/model/statuses.js';
 import type { Verb } from '../../../src/core/update/verbs.js';
@@ -177,6 +178,10 @@ export class Arena {
         transientTimeoutMs: 20_000,
         initialKillRetryMs: 2_000,
         partitionAware: plan.partitionAware,
+        sla: {
+          ...{ minRequiredInstances: 3, awareKillNonProd: true, maxBatchSize: 5 },
+          retry: { initialMs: 1_000, maxMs: 5_000 },
+        },
       },
     });
     const { engine } = this;
@@ -379,7 +384,7 @@ export class Arena {
   private async populate({ plan, job }: World): Promise<void> {
     if (plan.initial === 0) return;
     const { jobs } = this.engine;
-    await jobs.create(job, aConfig('v0', { job }), plan.initial, () => undefined);
+    await jobs.create(job, configOf(plan, job, 'v0'), plan.initial, () => undefined);
     const holes = plan.holes.filter((id) => id < plan.initial);
     if (holes.length > 0) await jobs.kill(job, holes, 'user', undefined);
   }
@@ -463,9 +468,10 @@ export class Arena {
     const settings = aSettings({
       ...{ strategy, maxPerInstanceFailures, maxFailedInstances, rollbackOnFailure },
       ...{ minWaitInRunningMs: plan.minWaitInRunningMs, pulseTimeoutMs: plan.pulseTimeoutMs },
+      slaAware: plan.spared > 0,
       onlyTheseInstances: plan.scope < 1_000 ? [{ first: 0, last }] : [],
     });
-    const config = aConfig(`v${++world.version}`, { job });
+    const config = configOf(plan, job, `v${++world.version}`);
     const { db, engine } = this;
     this.call(world, async (user) => {
       const request = { job, config, settings, instanceCount: target, metadata: [], user };
@@ -533,4 +539,9 @@ export class Arena {
       if (!(error instanceof TransientError || db.dead)) throw error;
     }
   }
+}
+
+function configOf({ spared }: WorldPlan, job: JobKey, version: string): TaskConfig {
+  const percentageSlaPolicy = { percentage: spared, durationSecs: 1 };
+  return aConfig(version, { job, ...(spared === 0 ? {} : { slaPolicy: { percentageSlaPolicy } }) });
 }

@@ -18,6 +18,8 @@ export interface Observed {
   updateId?: string;
   /** Reads the update's instructions: its updater is built anew, which reads all its instances. */
   rebuilds: boolean;
+  /** Asks for the SLA, which is a question about the whole job. */
+  checksSla: boolean;
   /** New tasks that replace no failed one, and kills with the audit text of an update. */
   inserted: number;
   readonly killedFor: string[];
@@ -42,6 +44,7 @@ export function attributed<T>(cause: string, work: () => T): T {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
+const SLA_READS = /x\.status = 'RUNNING'|SELECT[^;]*FROM job_instance_update_events[^;]*message = /;
 const INSERT_TASKS = /INSERT INTO tasks \(([^)]*)\)\s*SELECT \* FROM unnest\(([^)]*)\)/;
 const KILL_TEXT = /^Killed for job update (.+)$/;
 
@@ -98,7 +101,15 @@ function observe(client: pg.PoolClient, observer: Observer): void {
     const text = typeof statement === 'string' ? statement : statement.text;
     const values = (typeof statement === 'string' ? given : statement.values) ?? [];
     if (text.startsWith('BEGIN; SELECT shim_begin_write')) {
-      open = { statements: [], rows: 0, values: 0, rebuilds: false, inserted: 0, killedFor: [] };
+      open = {
+        statements: [],
+        rows: 0,
+        values: 0,
+        rebuilds: false,
+        checksSla: false,
+        inserted: 0,
+        killedFor: [],
+      };
     }
     const cause = causes.getStore();
     if (cause !== undefined) observer.statement(cause, text);
@@ -123,6 +134,7 @@ function note(transaction: Observed, text: string, values: readonly unknown[]): 
     const id = values.find((value) => typeof value === 'string' && UUID.test(value));
     if (typeof id === 'string') transaction.updateId = id;
   }
+  if (SLA_READS.test(text)) transaction.checksSla = true;
   if (text.includes('job_update_initial_configs')) transaction.rebuilds = true;
   for (const [column, ancestors] of insertedTasks(text, values)) {
     if (column === 'ancestor_id') {

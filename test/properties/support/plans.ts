@@ -28,6 +28,8 @@ export interface WorldPlan {
   readonly maxFailedInstances: number;
   readonly minWaitInRunningMs: number;
   readonly rollbackOnFailure: boolean;
+  /** Of 100 tasks how many must run while one is killed; 0 for kills without an SLA. */
+  readonly spared: number;
   /** P; 0 for an update that is not coordinated. */
   readonly pulseTimeoutMs: number;
   /** From pulse to pulse, in parts of P: some monitors are always late. */
@@ -137,6 +139,7 @@ const world: fc.Arbitrary<WorldPlan> = fc.record({
   maxFailedInstances: fc.integer({ min: 0, max: 4 }),
   minWaitInRunningMs: fc.constantFrom(0, 500, 1_000, 2_000, 5_000),
   rollbackOnFailure: fc.boolean(),
+  spared: fc.constantFrom(0, 0, 0, 50, 90),
   pulseTimeoutMs: fc.oneof(
     { weight: 1, arbitrary: fc.constant(0) },
     { weight: 1, arbitrary: fc.constant(30) },
