@@ -1,33 +1,42 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sort"
+	"strings"
 	"time"
 
-	"github.com/apache/thrift/lib/go/thrift"
-
-	"interop/aurora"
+	realis "github.com/paypal/gorealis/v2"
+	"github.com/paypal/gorealis/v2/gen-go/apache/aurora"
 )
 
 const (
-	instances = 2
-	// Long enough to pause while the first instance is watched.
-	watchMs        = 1500
-	pulseTimeoutMs = 60_000
-	limit          = 60 * time.Second
-	pollEvery      = 50 * time.Millisecond
-)
+	role        = "vagrant"
+	environment = "prod"
+	instances   = 2
 
-var background = context.Background()
+	pulseInterval = time.Minute
+	// Long enough to pause while the first instance is watched.
+	watchTime = 1500 * time.Millisecond
+
+	limit     = 60 * time.Second
+	pollEvery = 50 * time.Millisecond
+	// The monitors of gorealis take anything below a second for a number of seconds.
+	monitorEvery = time.Second
+
+	// What gorealis makes of an answer without a result.
+	noResult = "Field in response is nil"
+)
 
 // story is one job and its updates, told chapter by chapter; each stops at the first thing that is wrong.
 type story struct {
-	api *client
-	job *aurora.JobKey
-	key *aurora.JobUpdateKey
+	api  *realis.Client
+	name string
+	key  aurora.JobUpdateKey
+	// Gets what PauseJobUpdate returned, which is long after the pause.
+	pauseReturned chan error
 }
 
 type chapter struct {
@@ -35,68 +44,66 @@ type chapter struct {
 	tell  func() error
 }
 
-func newStory(api *client, name string) *story {
-	return &story{api: api, job: &aurora.JobKey{Role: "vagrant", Environment: "prod", Name: name}}
+func newStory(api *realis.Client, name string) *story {
+	return &story{api: api, name: name, pauseReturned: make(chan error, 1)}
 }
 
 func (s *story) chapters() []chapter {
 	return []chapter{
-		{"createJob: two instances run", s.create},
-		{"startJobUpdate with a pulse timeout: blocked, nothing is touched", s.start},
-		{"pulseJobUpdate: it rolls", s.roll},
-		{"pauseJobUpdate: it stays paused, whatever is pulsed", s.pause},
-		{"resumeJobUpdate: with pulses it goes on to its end", s.resume},
-		{"startJobUpdate of what runs already: OK with a message and no result", s.startAgain},
-		{"pulseJobUpdate of an update nobody knows: INVALID_REQUEST", s.pulseUnknown},
-		{"killTasks: all instances end; a second call finds nothing and says so", s.kill},
+		{"CreateJob: two instances run; a second time it is refused", s.create},
+		{"StartJobUpdate with a pulse interval: blocked, nothing is touched", s.start},
+		{"PulseJobUpdate: it rolls", s.roll},
+		{"PauseJobUpdate: it stays paused, whatever is pulsed", s.pause},
+		{"ResumeJobUpdate: with pulses it goes on to its end", s.resume},
+		{"StartJobUpdate of what runs already: no update", s.startAgain},
+		{"PulseJobUpdate of an update nobody knows: refused", s.pulseUnknown},
+		{"KillJob: all instances end; KillInstances then finds none and says so", s.kill},
 	}
 }
 
 func (s *story) create() error {
-	description := &aurora.JobConfiguration{
-		Key:           s.job,
-		Owner:         &aurora.Identity{User: s.job.Role},
-		TaskConfig:    s.taskConfig("1"),
-		InstanceCount: instances,
+	if err := s.api.CreateJob(s.job("1")); err != nil {
+		return err
 	}
-	result, err := ok(s.api.CreateJob(background, description))
+	live, err := s.api.MonitorInstances(s.jobKey(), instances, monitorEvery, limit)
 	if err != nil {
 		return err
 	}
-	if err := expect("result", result, (*aurora.Result_)(nil)); err != nil {
+	if err := expect("all live", live, true); err != nil {
 		return err
 	}
-	if err := until("the job runs", func() (bool, error) { return s.allRun("1") }); err != nil {
+	err = until("the job runs", func() (bool, error) {
+		found, err := s.active()
+		return reflect.DeepEqual(found, running("1")), err
+	})
+	if err != nil {
 		return err
 	}
-	response, err := s.api.CreateJob(background, description)
-	_, err = answered(response, err, aurora.ResponseCode_INVALID_REQUEST, 1)
-	return err
+	return expectError(s.api.CreateJob(s.job("1")), role+"/"+environment+"/"+s.name)
 }
 
 func (s *story) start() error {
-	result, err := ok(s.api.StartJobUpdate(background, s.updateRequest("2"), "version 2"))
+	started, err := s.api.StartJobUpdate(s.update("2"), "version 2")
 	if err != nil {
 		return err
 	}
-	started := result.StartJobUpdateResult_
-	s.key = started.Key
-	if err := expect("key of the summary", started.UpdateSummary.Key, s.key); err != nil {
+	s.key = *started.Key
+	if err := expect("job of the key", *s.key.Job, s.jobKey()); err != nil {
 		return err
 	}
-	if err := s.expectStatus(aurora.JobUpdateStatus_ROLL_FORWARD_AWAITING_PULSE); err != nil {
+	if err := expect("key of the summary", *started.UpdateSummary.Key, s.key); err != nil {
 		return err
 	}
-	details, err := s.details()
+	details, err := s.expectStatus(aurora.JobUpdateStatus_ROLL_FORWARD_AWAITING_PULSE)
 	if err != nil {
 		return err
 	}
 	settings := details.Update.Instructions.Settings
-	if err := expect("pulse timeout", settings.GetBlockIfNoPulsesAfterMs(), int32(pulseTimeoutMs)); err != nil {
+	interval := time.Duration(settings.GetBlockIfNoPulsesAfterMs()) * time.Millisecond
+	if err := expect("pulse interval", interval, pulseInterval); err != nil {
 		return err
 	}
-	// gorealis' monitors of batches read the strategy without asking whether it is there.
-	if err := expect("group size", settings.UpdateStrategy.QueueStrategy.GroupSize, int32(1)); err != nil {
+	if err := expect("group size", settings.UpdateGroupSize, int32(1)); err != nil {
 		return err
 	}
 	if err := expect("message", details.UpdateEvents[0].GetMessage(), "version 2"); err != nil {
@@ -105,7 +112,7 @@ func (s *story) start() error {
 	if err := expect("instance events", len(details.InstanceEvents), 0); err != nil {
 		return err
 	}
-	return s.expectAllRun("1")
+	return s.expectRunning("1")
 }
 
 func (s *story) roll() error {
@@ -119,24 +126,30 @@ func (s *story) roll() error {
 	if err != nil {
 		return err
 	}
-	return s.expectStatus(aurora.JobUpdateStatus_ROLLING_FORWARD)
+	_, err = s.expectStatus(aurora.JobUpdateStatus_ROLLING_FORWARD)
+	return err
 }
 
-// pause calls the RPC itself: gorealis' own PauseJobUpdate then waits a minute for ABORTED (wire.md §6.2).
+// pause does not wait for PauseJobUpdate to return: after a pause that worked it asks for a minute whether the
+// update is ABORTED, and then tells of a timeout (wire.md §6.2).
 func (s *story) pause() error {
-	if _, err := ok(s.api.PauseJobUpdate(background, s.key, "error rate above 1 %")); err != nil {
-		return err
-	}
-	if err := s.expectStatus(aurora.JobUpdateStatus_ROLL_FORWARD_PAUSED); err != nil {
+	key := s.key
+	go func() { s.pauseReturned <- s.api.PauseJobUpdate(&key, "error rate above 1 %") }()
+	err := until("the update is paused", func() (bool, error) {
+		if err := s.stillPausing(); err != nil {
+			return false, err
+		}
+		details, err := s.details()
+		return err == nil && status(details) == aurora.JobUpdateStatus_ROLL_FORWARD_PAUSED, err
+	})
+	if err != nil {
 		return err
 	}
 	if err := s.expectPulse(aurora.JobUpdatePulseStatus_OK); err != nil {
 		return err
 	}
-	if err := s.expectStatus(aurora.JobUpdateStatus_ROLL_FORWARD_PAUSED); err != nil {
-		return err
-	}
-	details, err := s.details()
+	time.Sleep(2 * watchTime) // Were it not paused, the second instance's turn would have come.
+	details, err := s.expectStatus(aurora.JobUpdateStatus_ROLL_FORWARD_PAUSED)
 	if err != nil {
 		return err
 	}
@@ -152,27 +165,36 @@ func (s *story) pause() error {
 			return err
 		}
 	}
-	return nil
+	return s.stillPausing()
 }
 
 func (s *story) resume() error {
-	if _, err := ok(s.api.ResumeJobUpdate(background, s.key, "back to normal")); err != nil {
+	if err := s.api.ResumeJobUpdate(s.key, "back to normal"); err != nil {
 		return err
 	}
-	if err := s.expectStatus(aurora.JobUpdateStatus_ROLLING_FORWARD); err != nil {
+	details, err := s.expectStatus(aurora.JobUpdateStatus_ROLLING_FORWARD)
+	if err != nil {
 		return err
 	}
-	err := until("pulses are needed no more", func() (bool, error) {
-		status, err := s.pulse(s.key)
-		return status == aurora.JobUpdatePulseStatus_FINISHED, err
+	last := details.UpdateEvents[len(details.UpdateEvents)-1]
+	if err := expect("message", last.GetMessage(), "back to normal"); err != nil {
+		return err
+	}
+	err = until("pulses are needed no more", func() (bool, error) {
+		answer, err := s.api.PulseJobUpdate(s.key)
+		return answer == aurora.JobUpdatePulseStatus_FINISHED, err
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.expectStatus(aurora.JobUpdateStatus_ROLLED_FORWARD); err != nil {
+	forward, err := s.api.MonitorJobUpdate(s.key, monitorEvery, limit)
+	if err != nil {
 		return err
 	}
-	details, err := s.details()
+	if err := expect("rolled forward", forward, true); err != nil {
+		return err
+	}
+	details, err = s.expectStatus(aurora.JobUpdateStatus_ROLLED_FORWARD)
 	if err != nil {
 		return err
 	}
@@ -186,101 +208,95 @@ func (s *story) resume() error {
 	if err := expect("instance events", actions, wanted); err != nil {
 		return err
 	}
-	return s.expectAllRun("2")
+	return s.expectRunning("2")
 }
 
 func (s *story) startAgain() error {
-	response, err := s.api.StartJobUpdate(background, s.updateRequest("2"), "")
-	result, err := answered(response, err, aurora.ResponseCode_OK, 1)
-	if err != nil {
-		return err
-	}
-	return expect("result", result, (*aurora.Result_)(nil))
+	_, err := s.api.StartJobUpdate(s.update("2"), "")
+	return expectError(err, noResult)
 }
 
 func (s *story) pulseUnknown() error {
-	response, err := s.api.PulseJobUpdate(background, &aurora.JobUpdateKey{Job: s.job, ID: "no-such-update"})
-	_, err = answered(response, err, aurora.ResponseCode_INVALID_REQUEST, 1)
-	return err
+	job := s.jobKey()
+	_, err := s.api.PulseJobUpdate(aurora.JobUpdateKey{Job: &job, ID: "no-such-update"})
+	return expectError(err, "no-such-update")
 }
 
-// kill sends an empty set of instances, which means all of them.
 func (s *story) kill() error {
-	if _, err := ok(s.api.KillTasks(background, s.job, []int32{}, "")); err != nil {
+	if err := s.api.KillJob(s.jobKey()); err != nil {
 		return err
 	}
 	err := until("nothing runs", func() (bool, error) {
-		live, err := s.live()
-		return len(live) == 0, err
+		found, err := s.active()
+		return len(found) == 0, err
 	})
 	if err != nil {
 		return err
 	}
-	response, err := s.api.KillTasks(background, s.job, []int32{}, "")
-	_, err = answered(response, err, aurora.ResponseCode_OK, 1)
-	return err
+	killed, err := s.api.KillInstances(s.jobKey())
+	if err != nil {
+		return err
+	}
+	return expect("killed something", killed, false)
 }
 
 // ------------------------------------------------------------------------------------------------ questions
 
-func (s *story) pulse(key *aurora.JobUpdateKey) (aurora.JobUpdatePulseStatus, error) {
-	result, err := ok(s.api.PulseJobUpdate(background, key))
-	if err != nil {
-		return 0, err
-	}
-	return result.PulseJobUpdateResult_.Status, nil
-}
-
 func (s *story) expectPulse(wanted aurora.JobUpdatePulseStatus) error {
-	status, err := s.pulse(s.key)
+	answer, err := s.api.PulseJobUpdate(s.key)
 	if err != nil {
 		return err
 	}
-	return expect("pulse", status, wanted)
+	return expect("pulse", answer, wanted)
 }
 
-// expectStatus asks as the monitors do: by key, for one summary, of this status among others.
-func (s *story) expectStatus(wanted aurora.JobUpdateStatus) error {
-	statuses := []aurora.JobUpdateStatus{wanted}
-	query := &aurora.JobUpdateQuery{Key: s.key, Limit: 1, UpdateStatuses: statuses}
-	result, err := ok(s.api.GetJobUpdateSummaries(background, query))
-	if err != nil {
-		return err
+// stillPausing fails once PauseJobUpdate has returned: it does that early only if the call went wrong.
+func (s *story) stillPausing() error {
+	select {
+	case err := <-s.pauseReturned:
+		return fmt.Errorf("PauseJobUpdate returned: %w", orElse(err, "update seen as ABORTED"))
+	default:
+		return nil
 	}
-	summaries := result.GetJobUpdateSummariesResult_.UpdateSummaries
-	if err := expect("summaries of status "+wanted.String(), len(summaries), 1); err != nil {
-		return err
-	}
-	return expect("status", summaries[0].State.Status, wanted)
 }
 
 func (s *story) details() (*aurora.JobUpdateDetails, error) {
-	query := &aurora.JobUpdateQuery{Key: s.key, Limit: 1}
-	result, err := ok(s.api.GetJobUpdateDetails(background, query))
+	list, err := s.api.JobUpdateDetails(aurora.JobUpdateQuery{Key: &s.key, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	list := result.GetJobUpdateDetailsResult_.DetailsList
 	if err := expect("details", len(list), 1); err != nil {
 		return nil, err
 	}
-	return list[0], nil
+	return list[0], expect("their key", *list[0].Update.Summary.Key, s.key)
 }
 
-// live tells of each instance that has not ended its status and its executor data.
-func (s *story) live() ([]string, error) {
-	query := &aurora.TaskQuery{
-		Role:        thrift.StringPtr(s.job.Role),
-		Environment: thrift.StringPtr(s.job.Environment),
-		JobName:     thrift.StringPtr(s.job.Name),
-		Statuses:    aurora.ACTIVE_STATES,
+func (s *story) expectStatus(wanted aurora.JobUpdateStatus) (*aurora.JobUpdateDetails, error) {
+	details, err := s.details()
+	if err != nil {
+		return nil, err
 	}
-	result, err := ok(s.api.GetTasksStatus(background, query))
+	return details, expect("status", status(details), wanted)
+}
+
+func status(details *aurora.JobUpdateDetails) aurora.JobUpdateStatus {
+	return details.Update.Summary.State.Status
+}
+
+// active tells of each instance that has not ended its status and its executor data.
+func (s *story) active() ([]string, error) {
+	key := s.jobKey()
+	tasks, err := s.api.GetTaskStatus(&aurora.TaskQuery{
+		Role:        &key.Role,
+		Environment: &key.Environment,
+		JobName:     &key.Name,
+		Statuses:    aurora.ACTIVE_STATES,
+	})
 	if err != nil {
 		return nil, err
 	}
 	var found []string
-	for _, task := range result.ScheduleStatusResult_.Tasks {
+	for _, task := range tasks {
 		assigned := task.AssignedTask
 		found = append(found, describe(assigned.InstanceId, task.Status, assigned.Task.ExecutorConfig.Data))
 	}
@@ -288,17 +304,12 @@ func (s *story) live() ([]string, error) {
 	return found, nil
 }
 
-func (s *story) allRun(version string) (bool, error) {
-	live, err := s.live()
-	return reflect.DeepEqual(live, running(version)), err
-}
-
-func (s *story) expectAllRun(version string) error {
-	live, err := s.live()
+func (s *story) expectRunning(version string) error {
+	found, err := s.active()
 	if err != nil {
 		return err
 	}
-	return expect("tasks", live, running(version))
+	return expect("tasks", found, running(version))
 }
 
 // -------------------------------------------------------------------------------------------------- records
@@ -319,33 +330,31 @@ func executorData(version string) string {
 	return fmt.Sprintf(`{"task":{"name":%q,"processes":[{"name":"p","cmdline":"sleep 3600"}]}}`, version)
 }
 
-func (s *story) taskConfig(version string) *aurora.TaskConfig {
-	return &aurora.TaskConfig{
-		Job:             s.job,
-		Owner:           &aurora.Identity{User: s.job.Role},
-		IsService:       true,
-		MaxTaskFailures: 1,
-		Container:       &aurora.Container{Mesos: &aurora.MesosContainer{}},
-		ExecutorConfig:  &aurora.ExecutorConfig{Name: "AuroraExecutor", Data: executorData(version)},
-		Resources: []*aurora.Resource{
-			{NumCpus: thrift.Float64Ptr(0.5)},
-			{RamMb: thrift.Int64Ptr(64)},
-			{DiskMb: thrift.Int64Ptr(128)},
-		},
-	}
+func (s *story) jobKey() aurora.JobKey {
+	return aurora.JobKey{Role: role, Environment: environment, Name: s.name}
 }
 
-func (s *story) updateRequest(version string) *aurora.JobUpdateRequest {
-	return &aurora.JobUpdateRequest{
-		TaskConfig:    s.taskConfig(version),
-		InstanceCount: instances,
-		Settings: &aurora.JobUpdateSettings{
-			UpdateGroupSize:            1,
-			MinWaitInInstanceRunningMs: watchMs,
-			RollbackOnFailure:          true,
-			BlockIfNoPulsesAfterMs:     thrift.Int32Ptr(pulseTimeoutMs),
-		},
-	}
+func (s *story) job(version string) *realis.AuroraJob {
+	return realis.NewJob().
+		Role(role).
+		Environment(environment).
+		Name(s.name).
+		InstanceCount(instances).
+		IsService(true).
+		MaxFailure(1).
+		CPU(0.5).
+		RAM(64).
+		Disk(128).
+		ExecutorName(aurora.AURORA_EXECUTOR_NAME).
+		ExecutorData(executorData(version))
+}
+
+func (s *story) update(version string) *realis.JobUpdate {
+	return realis.JobUpdateFromAuroraTask(s.job(version).AuroraTask()).
+		InstanceCount(instances).
+		BatchSize(1).
+		WatchTime(watchTime).
+		PulseIntervalTimeout(pulseInterval)
 }
 
 // -------------------------------------------------------------------------------------------------- helpers
@@ -355,6 +364,24 @@ func expect(what string, found, wanted any) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %v, not %v", what, found, wanted)
+}
+
+// expectError wants an error that speaks of something.
+func expectError(err error, of string) error {
+	if err == nil {
+		return fmt.Errorf("went well, where %q was to be complained of", of)
+	}
+	if realis.IsTimeout(err) || !strings.Contains(err.Error(), of) {
+		return fmt.Errorf("the error does not speak of %q: %w", of, err)
+	}
+	return nil
+}
+
+func orElse(err error, text string) error {
+	if err != nil {
+		return err
+	}
+	return errors.New(text)
 }
 
 func until(what string, reached func() (bool, error)) error {
