@@ -205,6 +205,36 @@ CREATE TABLE public.job_updates (
 COMMENT ON TABLE public.job_updates IS 'Job updates and their explicit state: what somebody asked for, and nothing else.';
 
 --
+-- Name: COLUMN job_updates.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.update_id IS 'UUID drawn when the update was started; with the job key it names the update.';
+
+--
+-- Name: COLUMN job_updates.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN job_updates.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN job_updates.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN job_updates.user_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.user_name IS 'Who started the update.';
+
+--
 -- Name: COLUMN job_updates.state; Type: COMMENT; Schema: public; Owner: -
 --
 
@@ -223,10 +253,28 @@ COMMENT ON COLUMN public.job_updates.revision IS 'Raised by every write to this 
 COMMENT ON COLUMN public.job_updates.pulse_timeout_ms IS 'blockIfNoPulsesAfterMs: without a pulse for this long nothing is done. 0: the update needs no pulses.';
 
 --
+-- Name: COLUMN job_updates.settings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.settings IS 'How to go about it, as one object: strategy (kind, sizes of batches), failures allowed, minWaitInRunningMs, rollbackOnFailure, onlyTheseInstances, slaAware, pulseTimeoutMs.';
+
+--
+-- Name: COLUMN job_updates.desired_config_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.desired_config_hash IS 'Configuration the instances shall have: a row of task_configs. Empty where the update only removes instances.';
+
+--
 -- Name: COLUMN job_updates.desired_instances; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON COLUMN public.job_updates.desired_instances IS 'Closed ranges of instance ids, [[first, last], ...].';
+
+--
+-- Name: COLUMN job_updates.metadata; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.metadata IS 'What the starter attached, as sent: [{"key": "...", "value": "..."}, ...].';
 
 --
 -- Name: COLUMN job_updates.autopause_released; Type: COMMENT; Schema: public; Owner: -
@@ -251,6 +299,12 @@ COMMENT ON COLUMN public.job_updates.last_modified_at IS 'Time of the newest upd
 --
 
 COMMENT ON COLUMN public.job_updates.last_event_status IS 'Status of the newest row of job_update_events.';
+
+--
+-- Name: COLUMN job_updates.last_event_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_updates.last_event_at IS 'happened_at of the newest row of job_update_events.';
 
 --
 -- Name: active_updates; Type: VIEW; Schema: public; Owner: -
@@ -279,6 +333,78 @@ CREATE VIEW public.active_updates AS
 COMMENT ON VIEW public.active_updates IS 'Updates that have not ended. last_event_status tells a block for want of a heartbeat once an action was refused; heartbeats themselves are in no table.';
 
 --
+-- Name: COLUMN active_updates.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN active_updates.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN active_updates.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN active_updates.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.update_id IS 'The update; with the job key it names it to the API.';
+
+--
+-- Name: COLUMN active_updates.state; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.state IS 'What was asked for: rolling or paused, forward or back. Says nothing of heartbeats.';
+
+--
+-- Name: COLUMN active_updates.last_event_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.last_event_status IS 'Status of the newest event; an AWAITING_PULSE one means that an action was refused for want of a heartbeat.';
+
+--
+-- Name: COLUMN active_updates.coordinated; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.coordinated IS 'It acts only while a monitor sends heartbeats.';
+
+--
+-- Name: COLUMN active_updates.pulse_timeout_ms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.pulse_timeout_ms IS 'Age in ms from which on the newest heartbeat counts for nothing; 0 where none is needed.';
+
+--
+-- Name: COLUMN active_updates.started_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.started_by IS 'User that started it.';
+
+--
+-- Name: COLUMN active_updates.started_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.started_at IS 'Time of its first event, on the wall clock of the scheduler.';
+
+--
+-- Name: COLUMN active_updates.last_modified_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.last_modified_at IS 'Time of its newest update or instance event, on the wall clock of the scheduler.';
+
+--
+-- Name: COLUMN active_updates.metadata; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.active_updates.metadata IS 'What the starter attached, as sent: [{"key": "...", "value": "..."}, ...].';
+
+--
 -- Name: backend_commands; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -297,6 +423,30 @@ CREATE TABLE public.backend_commands (
 COMMENT ON TABLE public.backend_commands IS 'What the cluster backend must still be told; written with the state change, deleted when the backend has taken it.';
 
 --
+-- Name: COLUMN backend_commands.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.backend_commands.id IS 'Order in which the commands of a task are given; has gaps.';
+
+--
+-- Name: COLUMN backend_commands.task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.backend_commands.task_id IS 'The task to submit or to kill.';
+
+--
+-- Name: COLUMN backend_commands.kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.backend_commands.kind IS 'submit: start it where it was placed. kill: end it.';
+
+--
+-- Name: COLUMN backend_commands.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.backend_commands.created_at IS 'When it was decided, on the clock of Postgres. Old rows: the backend does not take them.';
+
+--
 -- Name: backend_commands_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
@@ -308,6 +458,12 @@ ALTER TABLE public.backend_commands ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
+
+--
+-- Name: SEQUENCE backend_commands_id_seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON SEQUENCE public.backend_commands_id_seq IS 'Numbers the commands.';
 
 --
 -- Name: cron_follow_ups; Type: TABLE; Schema: public; Owner: -
@@ -510,6 +666,48 @@ CREATE TABLE public.job_update_events (
 COMMENT ON TABLE public.job_update_events IS 'Status changes of updates, in order of id. Append-only. user_name is set only where somebody asked for the change.';
 
 --
+-- Name: COLUMN job_update_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.id IS 'Order of the history, shared with job_instance_update_events; has gaps.';
+
+--
+-- Name: COLUMN job_update_events.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.update_id IS 'The update whose status changed.';
+
+--
+-- Name: COLUMN job_update_events.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.status IS 'The JobUpdateStatus from here on. The AWAITING_PULSE ones are here from the first action that was refused.';
+
+--
+-- Name: COLUMN job_update_events.happened_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.happened_at IS 'Wall time of the scheduler; never before an older event of the update.';
+
+--
+-- Name: COLUMN job_update_events.user_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.user_name IS 'Who asked for the change; empty where the scheduler made it by itself.';
+
+--
+-- Name: COLUMN job_update_events.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.message IS 'What that person said, or the reason the scheduler had.';
+
+--
+-- Name: COLUMN job_update_events.recorded_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_events.recorded_at IS 'The same moment on the clock of Postgres; ages are measured by it.';
+
+--
 -- Name: explicit_pauses; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -544,6 +742,78 @@ CREATE VIEW public.explicit_pauses AS
 COMMENT ON VIEW public.explicit_pauses IS 'Who paused which update, with which message, and what ended the pause. paused_by is empty for automatic pauses between batches.';
 
 --
+-- Name: COLUMN explicit_pauses.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN explicit_pauses.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN explicit_pauses.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN explicit_pauses.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.update_id IS 'The update that was paused.';
+
+--
+-- Name: COLUMN explicit_pauses.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.status IS 'ROLL_FORWARD_PAUSED, or ROLL_BACK_PAUSED where it was on its way back.';
+
+--
+-- Name: COLUMN explicit_pauses.paused_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.paused_at IS 'When it was paused, on the wall clock of the scheduler.';
+
+--
+-- Name: COLUMN explicit_pauses.paused_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.paused_by IS 'Who paused it; empty where it paused itself between two batches.';
+
+--
+-- Name: COLUMN explicit_pauses.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.message IS 'The reason that was given.';
+
+--
+-- Name: COLUMN explicit_pauses.ended_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.ended_at IS 'Time of the event that ended the pause; empty while it lasts.';
+
+--
+-- Name: COLUMN explicit_pauses.ended_by_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.ended_by_status IS 'Status the update went to: an active one (resumed, rolled back) or ABORTED. Empty while it lasts.';
+
+--
+-- Name: COLUMN explicit_pauses.ended_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.ended_by IS 'Who ended it.';
+
+--
+-- Name: COLUMN explicit_pauses.lasted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.explicit_pauses.lasted IS 'From paused_at to ended_at, or to now while it lasts.';
+
+--
 -- Name: heartbeat_blocks; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -576,6 +846,66 @@ CREATE VIEW public.heartbeat_blocks AS
 COMMENT ON VIEW public.heartbeat_blocks IS 'When an update was blocked for want of a heartbeat and for how long: from the first refused action to the event that ended it.';
 
 --
+-- Name: COLUMN heartbeat_blocks.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN heartbeat_blocks.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN heartbeat_blocks.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN heartbeat_blocks.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.update_id IS 'The update that stood still.';
+
+--
+-- Name: COLUMN heartbeat_blocks.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.status IS 'ROLL_FORWARD_AWAITING_PULSE, or ROLL_BACK_AWAITING_PULSE where it was on its way back.';
+
+--
+-- Name: COLUMN heartbeat_blocks.blocked_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.blocked_at IS 'When the first action was refused, or the update began without a pulse; later than the moment the last pulse grew too old.';
+
+--
+-- Name: COLUMN heartbeat_blocks.unblocked_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.unblocked_at IS 'Time of the event that ended the block; empty while it lasts.';
+
+--
+-- Name: COLUMN heartbeat_blocks.ended_by_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.ended_by_status IS 'ROLLING_FORWARD or ROLLING_BACK after a heartbeat, otherwise what somebody asked for. Empty while it lasts.';
+
+--
+-- Name: COLUMN heartbeat_blocks.ended_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.ended_by IS 'Who ended it by a pause, abort or rollback; empty after a heartbeat.';
+
+--
+-- Name: COLUMN heartbeat_blocks.lasted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.heartbeat_blocks.lasted IS 'From blocked_at to unblocked_at, or to now while it lasts.';
+
+--
 -- Name: task_events; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -597,10 +927,40 @@ CREATE TABLE public.task_events (
 COMMENT ON TABLE public.task_events IS 'What happened to each task, in order of id. Append-only.';
 
 --
+-- Name: COLUMN task_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.id IS 'Order of the events, of all tasks together; has gaps.';
+
+--
+-- Name: COLUMN task_events.task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.task_id IS 'The task it happened to.';
+
+--
+-- Name: COLUMN task_events.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.status IS 'The ScheduleStatus the task had from here on.';
+
+--
 -- Name: COLUMN task_events.happened_at; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON COLUMN public.task_events.happened_at IS 'Wall time of the scheduler when it processed the change; never before an older event of the task.';
+
+--
+-- Name: COLUMN task_events.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.message IS 'Who asked for it or what the backend said of it, as clients see it; may be empty.';
+
+--
+-- Name: COLUMN task_events.scheduler; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.scheduler IS 'Host name of the scheduler that recorded it.';
 
 --
 -- Name: COLUMN task_events.recorded_at; Type: COMMENT; Schema: public; Owner: -
@@ -640,16 +1000,100 @@ CREATE TABLE public.tasks (
 COMMENT ON TABLE public.tasks IS 'One row for each generation of an instance. Rows with removed_at are tombstones of tasks killed before they had a host; the API does not show them.';
 
 --
+-- Name: COLUMN tasks.task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.task_id IS 'Id that clients and the backend know this generation by; never used again.';
+
+--
+-- Name: COLUMN tasks.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN tasks.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN tasks.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN tasks.instance_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.instance_id IS 'Number of the instance in its job, from 0 on.';
+
+--
+-- Name: COLUMN tasks.config_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.config_hash IS 'What the task runs: a row of task_configs.';
+
+--
+-- Name: COLUMN tasks.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.status IS 'A ScheduleStatus of Aurora; that of the newest event of the task. A tombstone keeps its last one.';
+
+--
+-- Name: COLUMN tasks.slave_host; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.slave_host IS 'Host name of the machine it was placed on; empty until it is ASSIGNED.';
+
+--
+-- Name: COLUMN tasks.slave_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.slave_id IS 'Id of the agent on that machine; empty until it is ASSIGNED.';
+
+--
+-- Name: COLUMN tasks.assigned_ports; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.assigned_ports IS 'Ports given to the task there, by the names it asked for: {"http": 31337}.';
+
+--
 -- Name: COLUMN tasks.failure_count; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON COLUMN public.tasks.failure_count IS 'Runs that ended FAILED in this chain of generations.';
 
 --
+-- Name: COLUMN tasks.times_partitioned; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.times_partitioned IS 'How often the task was PARTITIONED: its machine was not heard of.';
+
+--
 -- Name: COLUMN tasks.ancestor_id; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON COLUMN public.tasks.ancestor_id IS 'Task id of the generation this one replaced; that row may be pruned.';
+
+--
+-- Name: COLUMN tasks.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.created_at IS 'When the row was made, on the clock of Postgres.';
+
+--
+-- Name: COLUMN tasks.removed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.removed_at IS 'When a task without a host was killed, on the clock of Postgres. Such a task has no KILLED event; this is its end. Empty for all others.';
+
+--
+-- Name: COLUMN tasks.removed_reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.removed_reason IS 'Why that was, in the words a KILLING event would have had; empty where nobody gave any.';
 
 --
 -- Name: instance_history; Type: VIEW; Schema: public; Owner: -
@@ -680,6 +1124,90 @@ CREATE VIEW public.instance_history AS
 COMMENT ON VIEW public.instance_history IS 'All generations of all instances with their events; ORDER BY seq. Tombstones of tasks killed while PENDING included.';
 
 --
+-- Name: COLUMN instance_history.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN instance_history.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN instance_history.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN instance_history.instance_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.instance_id IS 'Number of the instance in its job, from 0 on.';
+
+--
+-- Name: COLUMN instance_history.task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.task_id IS 'The generation it happened to.';
+
+--
+-- Name: COLUMN instance_history.happened_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.happened_at IS 'Wall time of the scheduler; never before an older event of the task.';
+
+--
+-- Name: COLUMN instance_history.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.status IS 'The ScheduleStatus the task had from here on.';
+
+--
+-- Name: COLUMN instance_history.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.message IS 'Who asked for it, or what the backend said of it.';
+
+--
+-- Name: COLUMN instance_history.slave_host; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.slave_host IS 'Machine of this generation, in all its rows; empty where it never had one.';
+
+--
+-- Name: COLUMN instance_history.config_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.config_hash IS 'What this generation ran: a row of task_configs.';
+
+--
+-- Name: COLUMN instance_history.ancestor_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.ancestor_id IS 'Task id of the generation it was rescheduled from; empty where an update or a user added it. That row may be pruned.';
+
+--
+-- Name: COLUMN instance_history.removed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.removed_at IS 'When this generation was killed before it had a host, which leaves no event; empty for all others.';
+
+--
+-- Name: COLUMN instance_history.removed_reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.removed_reason IS 'Why that was.';
+
+--
+-- Name: COLUMN instance_history.seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_history.seq IS 'Order of the events, of all tasks together; has gaps.';
+
+--
 -- Name: job_instance_update_events; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -699,6 +1227,48 @@ CREATE TABLE public.job_instance_update_events (
 --
 
 COMMENT ON TABLE public.job_instance_update_events IS 'What updates did to instances, in order of id. Append-only.';
+
+--
+-- Name: COLUMN job_instance_update_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.id IS 'Order of the history, shared with job_update_events; has gaps.';
+
+--
+-- Name: COLUMN job_instance_update_events.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.update_id IS 'The update that did it.';
+
+--
+-- Name: COLUMN job_instance_update_events.instance_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.instance_id IS 'Number of the instance in its job, from 0 on.';
+
+--
+-- Name: COLUMN job_instance_update_events.action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.action IS 'The JobUpdateAction. A row with a message repeats the action in hand, to tell something of it.';
+
+--
+-- Name: COLUMN job_instance_update_events.happened_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.happened_at IS 'Wall time of the scheduler; never before an older event of the update.';
+
+--
+-- Name: COLUMN job_instance_update_events.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.message IS 'A note, such as the answer of an SLA check; mostly empty.';
+
+--
+-- Name: COLUMN job_instance_update_events.recorded_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_instance_update_events.recorded_at IS 'The same moment on the clock of Postgres; ages are measured by it.';
 
 --
 -- Name: instance_progress; Type: VIEW; Schema: public; Owner: -
@@ -725,6 +1295,60 @@ CREATE VIEW public.instance_progress AS
 COMMENT ON VIEW public.instance_progress IS 'How far each touched instance of each update is.';
 
 --
+-- Name: COLUMN instance_progress.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN instance_progress.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN instance_progress.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN instance_progress.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.update_id IS 'The update that touched the instance.';
+
+--
+-- Name: COLUMN instance_progress.instance_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.instance_id IS 'Number of the instance in its job, from 0 on.';
+
+--
+-- Name: COLUMN instance_progress.last_action; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.last_action IS 'Where it is now: ..._UPDATING and ..._ROLLING_BACK are in hand, all others are done.';
+
+--
+-- Name: COLUMN instance_progress.first_touched_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.first_touched_at IS 'Time of its first event in this update.';
+
+--
+-- Name: COLUMN instance_progress.last_touched_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.last_touched_at IS 'Time of its newest event in this update.';
+
+--
+-- Name: COLUMN instance_progress.actions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.instance_progress.actions IS 'All its JobUpdateActions in this update, in order; notes repeat one.';
+
+--
 -- Name: job_update_initial_configs; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -739,6 +1363,24 @@ CREATE TABLE public.job_update_initial_configs (
 --
 
 COMMENT ON TABLE public.job_update_initial_configs IS 'What an update replaces: each old config and the closed ranges of instances that had it.';
+
+--
+-- Name: COLUMN job_update_initial_configs.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_initial_configs.update_id IS 'The update that found it so when it was started.';
+
+--
+-- Name: COLUMN job_update_initial_configs.config_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_initial_configs.config_hash IS 'The old configuration: a row of task_configs.';
+
+--
+-- Name: COLUMN job_update_initial_configs.instances; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.job_update_initial_configs.instances IS 'Instances that had it, as closed ranges of ids: [[first, last], ...].';
 
 --
 -- Name: jobs; Type: TABLE; Schema: public; Owner: -
@@ -756,6 +1398,30 @@ CREATE TABLE public.jobs (
 --
 
 COMMENT ON TABLE public.jobs IS 'Every job key that ever had a task, an update or a cron schedule.';
+
+--
+-- Name: COLUMN jobs.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.jobs.role IS 'First part of the job key role/environment/name: who owns the job.';
+
+--
+-- Name: COLUMN jobs.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.jobs.environment IS 'Second part of the job key, such as prod, test or devel.';
+
+--
+-- Name: COLUMN jobs.name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.jobs.name IS 'Third part of the job key; job_name in other tables.';
+
+--
+-- Name: COLUMN jobs.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.jobs.created_at IS 'When the key was first used, on the clock of Postgres.';
 
 --
 -- Name: quotas; Type: TABLE; Schema: public; Owner: -
@@ -777,6 +1443,12 @@ CREATE TABLE public.quotas (
 --
 
 COMMENT ON TABLE public.quotas IS 'What the tasks of a role in production tiers, on hosts that are not dedicated, may use together. A role without a row has no quota: it can run no such task.';
+
+--
+-- Name: COLUMN quotas.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.quotas.role IS 'Role part of the job keys it holds for.';
 
 --
 -- Name: COLUMN quotas.cpus; Type: COMMENT; Schema: public; Owner: -
@@ -819,6 +1491,18 @@ CREATE TABLE public.scheduler_fence (
 COMMENT ON TABLE public.scheduler_fence IS 'One row: the epoch of the scheduler that may write. Raised at each takeover; writes of an older epoch are refused.';
 
 --
+-- Name: COLUMN scheduler_fence.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_fence.id IS 'Always 1: the table has one row.';
+
+--
+-- Name: COLUMN scheduler_fence.epoch; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_fence.epoch IS 'Counts takeovers, from 0; every write transaction names the one it was begun under.';
+
+--
 -- Name: scheduler_lease; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -843,6 +1527,12 @@ CREATE TABLE public.scheduler_lease (
 --
 
 COMMENT ON TABLE public.scheduler_lease IS 'One row: the scheduler that leads, or led last. Apart from scheduler_fence, so that renewals and writers do not wait for each other.';
+
+--
+-- Name: COLUMN scheduler_lease.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.scheduler_lease.id IS 'Always 1: the table has one row.';
 
 --
 -- Name: COLUMN scheduler_lease.epoch; Type: COMMENT; Schema: public; Owner: -
@@ -920,6 +1610,18 @@ CREATE TABLE public.schema_breaking_migration (
 COMMENT ON TABLE public.schema_breaking_migration IS 'Migrations after which releases that do not know them must not run, and why.';
 
 --
+-- Name: COLUMN schema_breaking_migration.name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_breaking_migration.name IS 'File name without .sql.';
+
+--
+-- Name: COLUMN schema_breaking_migration.reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_breaking_migration.reason IS 'What an older release could not live with; part of its message when it refuses to start.';
+
+--
 -- Name: schema_migration; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -935,6 +1637,18 @@ CREATE TABLE public.schema_migration (
 COMMENT ON TABLE public.schema_migration IS 'Migrations run on this database, by file name.';
 
 --
+-- Name: COLUMN schema_migration.name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_migration.name IS 'File name without .sql; runs once.';
+
+--
+-- Name: COLUMN schema_migration."timestamp"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_migration."timestamp" IS 'When it was run: ISO 8601, UTC.';
+
+--
 -- Name: schema_migration_lock; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -948,6 +1662,18 @@ CREATE TABLE public.schema_migration_lock (
 --
 
 COMMENT ON TABLE public.schema_migration_lock IS 'Belongs to the migrator; says nothing.';
+
+--
+-- Name: COLUMN schema_migration_lock.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_migration_lock.id IS 'Always migration_lock: the table has one row.';
+
+--
+-- Name: COLUMN schema_migration_lock.is_locked; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schema_migration_lock.is_locked IS 'Always 0: advisory locks are what counts on Postgres.';
 
 --
 -- Name: task_configs; Type: TABLE; Schema: public; Owner: -
@@ -978,6 +1704,12 @@ COMMENT ON COLUMN public.task_configs.hash IS 'SHA-256 of the canonical JSON tex
 COMMENT ON COLUMN public.task_configs.config IS 'Field names of the Thrift struct TaskConfig.';
 
 --
+-- Name: COLUMN task_configs.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_configs.created_at IS 'When the configuration was first stored, on the clock of Postgres.';
+
+--
 -- Name: task_events_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
@@ -989,6 +1721,12 @@ ALTER TABLE public.task_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+--
+-- Name: SEQUENCE task_events_id_seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON SEQUENCE public.task_events_id_seq IS 'Numbers the events of tasks.';
 
 --
 -- Name: update_blockers; Type: VIEW; Schema: public; Owner: -
@@ -1063,6 +1801,36 @@ UNION ALL
 COMMENT ON VIEW public.update_blockers IS 'What active updates wait for, as far as it is stored: one row for a pause or a recorded block for want of a heartbeat, and one for each instance that is in hand. Heartbeats themselves are in no table: a block nobody has tried to act behind is not here; ask the API (getJobUpdateBlockers).';
 
 --
+-- Name: COLUMN update_blockers.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN update_blockers.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN update_blockers.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN update_blockers.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.update_id IS 'The update that waits.';
+
+--
+-- Name: COLUMN update_blockers.state; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.state IS 'What was asked for: rolling or paused, forward or back. Says nothing of heartbeats.';
+
+--
 -- Name: COLUMN update_blockers.blocked_by; Type: COMMENT; Schema: public; Owner: -
 --
 
@@ -1073,6 +1841,12 @@ COMMENT ON COLUMN public.update_blockers.blocked_by IS 'pause: until somebody re
 --
 
 COMMENT ON COLUMN public.update_blockers.since IS 'Time of the pause, of the first refused action, or of the newest event of the instance''s task.';
+
+--
+-- Name: COLUMN update_blockers.lasted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.lasted IS 'From since to now.';
 
 --
 -- Name: COLUMN update_blockers.user_name; Type: COMMENT; Schema: public; Owner: -
@@ -1087,10 +1861,28 @@ COMMENT ON COLUMN public.update_blockers.user_name IS 'Who paused, or who starte
 COMMENT ON COLUMN public.update_blockers.message IS 'Of the pause or block; of an instance the newest note, which tells of an SLA check.';
 
 --
+-- Name: COLUMN update_blockers.instance_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.instance_id IS 'The instance in hand; empty for a pause or a missing heartbeat.';
+
+--
+-- Name: COLUMN update_blockers.task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.task_id IS 'Active task of that instance; empty where it has none.';
+
+--
 -- Name: COLUMN update_blockers.task_status; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON COLUMN public.update_blockers.task_status IS 'Of the active task of the instance; empty where it has none. RUNNING may mean that it is watched, or that the SLA has not let it be killed.';
+
+--
+-- Name: COLUMN update_blockers.metadata; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_blockers.metadata IS 'What the starter of the update attached, such as where its monitor is: [{"key": "...", "value": "..."}, ...].';
 
 --
 -- Name: update_timeline; Type: VIEW; Schema: public; Owner: -
@@ -1132,6 +1924,72 @@ UNION ALL
 COMMENT ON VIEW public.update_timeline IS 'Everything that happened in updates; ORDER BY seq to read it as a story.';
 
 --
+-- Name: COLUMN update_timeline.role; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.role IS 'Role of the job key.';
+
+--
+-- Name: COLUMN update_timeline.environment; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.environment IS 'Environment of the job key.';
+
+--
+-- Name: COLUMN update_timeline.job_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.job_name IS 'Name of the job key.';
+
+--
+-- Name: COLUMN update_timeline.update_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.update_id IS 'The update it happened in.';
+
+--
+-- Name: COLUMN update_timeline.happened_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.happened_at IS 'Wall time of the scheduler; never goes back within an update.';
+
+--
+-- Name: COLUMN update_timeline.kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.kind IS 'update: the status of the whole update changed. instance: something was done to one instance.';
+
+--
+-- Name: COLUMN update_timeline.what; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.what IS 'JobUpdateStatus of an update event, JobUpdateAction of an instance event.';
+
+--
+-- Name: COLUMN update_timeline.instance_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.instance_id IS 'Which instance, from 0 on; empty for update events.';
+
+--
+-- Name: COLUMN update_timeline.user_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.user_name IS 'Who asked for it; empty where the scheduler acted by itself.';
+
+--
+-- Name: COLUMN update_timeline.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.message IS 'What that person said, or the reason the scheduler had.';
+
+--
+-- Name: COLUMN update_timeline.seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.update_timeline.seq IS 'Order of update and instance events among each other; has gaps.';
+
+--
 -- Name: write_receipts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1145,6 +2003,18 @@ CREATE TABLE public.write_receipts (
 --
 
 COMMENT ON TABLE public.write_receipts IS 'One row for each write transaction of the last minutes: tells whether a COMMIT whose answer was lost took effect.';
+
+--
+-- Name: COLUMN write_receipts.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.write_receipts.id IS 'Drawn by the scheduler for one write transaction.';
+
+--
+-- Name: COLUMN write_receipts.written_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.write_receipts.written_at IS 'Start of that transaction on the clock of Postgres; rows are deleted minutes later.';
 
 --
 -- Name: backend_commands backend_commands_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1279,10 +2149,22 @@ ALTER TABLE ONLY public.write_receipts
 CREATE INDEX backend_commands_by_task ON public.backend_commands USING btree (task_id);
 
 --
+-- Name: INDEX backend_commands_by_task; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.backend_commands_by_task IS 'Whether anything is left to be told about a task.';
+
+--
 -- Name: job_instance_update_events_by_update; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX job_instance_update_events_by_update ON public.job_instance_update_events USING btree (update_id, id);
+
+--
+-- Name: INDEX job_instance_update_events_by_update; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.job_instance_update_events_by_update IS 'What an update did, in order.';
 
 --
 -- Name: job_instance_update_events_once; Type: INDEX; Schema: public; Owner: -
@@ -1303,16 +2185,34 @@ COMMENT ON INDEX public.job_instance_update_events_once IS 'Each action at most 
 CREATE INDEX job_update_events_by_update ON public.job_update_events USING btree (update_id, id);
 
 --
+-- Name: INDEX job_update_events_by_update; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.job_update_events_by_update IS 'The events of an update in their order, and its newest.';
+
+--
 -- Name: job_updates_by_job; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX job_updates_by_job ON public.job_updates USING btree (role, environment, job_name, last_modified_at DESC);
 
 --
+-- Name: INDEX job_updates_by_job; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.job_updates_by_job IS 'Updates of a job, the one changed last first.';
+
+--
 -- Name: job_updates_by_modified; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX job_updates_by_modified ON public.job_updates USING btree (last_modified_at DESC, update_id);
+
+--
+-- Name: INDEX job_updates_by_modified; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.job_updates_by_modified IS 'All updates, the one changed last first.';
 
 --
 -- Name: job_updates_one_active_per_job; Type: INDEX; Schema: public; Owner: -
@@ -1333,10 +2233,22 @@ COMMENT ON INDEX public.job_updates_one_active_per_job IS 'A job never has two a
 CREATE INDEX task_events_by_task ON public.task_events USING btree (task_id, id);
 
 --
+-- Name: INDEX task_events_by_task; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_events_by_task IS 'The events of a task in their order, and its newest.';
+
+--
 -- Name: tasks_by_job; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX tasks_by_job ON public.tasks USING btree (role, environment, job_name, instance_id);
+
+--
+-- Name: INDEX tasks_by_job; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.tasks_by_job IS 'All generations of a job or of one of its instances.';
 
 --
 -- Name: tasks_one_active_per_instance; Type: INDEX; Schema: public; Owner: -
@@ -1357,10 +2269,22 @@ COMMENT ON INDEX public.tasks_one_active_per_instance IS 'An instance never has 
 CREATE INDEX write_receipts_written_at ON public.write_receipts USING btree (written_at);
 
 --
+-- Name: INDEX write_receipts_written_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.write_receipts_written_at IS 'Finds receipts old enough to be deleted.';
+
+--
 -- Name: job_instance_update_events append_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.job_instance_update_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
+
+--
+-- Name: TRIGGER append_only ON job_instance_update_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TRIGGER append_only ON public.job_instance_update_events IS 'Only shim_prune_updates deletes.';
 
 --
 -- Name: job_update_events append_only; Type: TRIGGER; Schema: public; Owner: -
@@ -1369,10 +2293,22 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.job_ins
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.job_update_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
 
 --
+-- Name: TRIGGER append_only ON job_update_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TRIGGER append_only ON public.job_update_events IS 'Only shim_prune_updates deletes.';
+
+--
 -- Name: task_events append_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.task_events FOR EACH STATEMENT EXECUTE FUNCTION public.shim_append_only();
+
+--
+-- Name: TRIGGER append_only ON task_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TRIGGER append_only ON public.task_events IS 'Only shim_prune_tasks deletes.';
 
 --
 -- Name: cron_follow_ups cron_follow_ups_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
