@@ -1,4 +1,4 @@
--- Words for everything that had none.
+-- Words for everything that had none; and who only reads may not call the functions of the scheduler.
 
 -- ---------------------------------------------------------------------------------------------------
 -- Time, fencing, lease
@@ -235,3 +235,26 @@ COMMENT ON COLUMN schema_migration_lock.is_locked IS 'Always 0: advisory locks a
 COMMENT ON COLUMN schema_breaking_migration.name IS 'File name without .sql.';
 COMMENT ON COLUMN schema_breaking_migration.reason IS
   'What an older release could not live with; part of its message when it refuses to start.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- The scheduler's functions are the scheduler's. The owner (who ran the migrations) may always call them;
+-- so may, as before, every role that was given leave to write.
+
+REVOKE EXECUTE ON FUNCTION shim_begin_write(bigint, uuid, integer), shim_take_over(),
+  shim_take_lease(bigint, bigint, uuid, integer, integer), shim_prune_tasks(text[]),
+  shim_prune_updates(text[]) FROM PUBLIC;
+DO $$
+DECLARE
+  writer text;
+BEGIN
+  FOR writer IN
+    SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+      FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+     WHERE c.oid = 'write_receipts'::regclass AND a.privilege_type = 'INSERT'
+       AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE 'GRANT EXECUTE ON FUNCTION shim_begin_write(bigint, uuid, integer), shim_take_over(), '
+      'shim_take_lease(bigint, bigint, uuid, integer, integer), shim_prune_tasks(text[]), '
+      'shim_prune_updates(text[]) TO ' || writer;
+  END LOOP;
+END $$;

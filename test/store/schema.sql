@@ -2408,6 +2408,36 @@ ALTER TABLE ONLY public.tasks
 GRANT USAGE ON SCHEMA public TO aurora_shim_auditor;
 
 --
+-- Name: FUNCTION shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_prune_tasks(task_ids text[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_prune_tasks(task_ids text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_prune_updates(update_ids text[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_prune_updates(update_ids text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_take_lease(seen_epoch bigint, seen_beat bigint, new_holder uuid, new_ttl_ms integer, new_schema_version integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_take_lease(seen_epoch bigint, seen_beat bigint, new_holder uuid, new_ttl_ms integer, new_schema_version integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_take_over(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_take_over() FROM PUBLIC;
+
+--
 -- Name: TABLE job_updates; Type: ACL; Schema: public; Owner: -
 --
 
