@@ -148,7 +148,7 @@ export const FLAGS = {
     path,
     "the platform's data folder",
     (_, where) => where.dataDir,
-    'where the embedded Postgres, sandboxes and backups live',
+    'folder of embedded Postgres and sandboxes',
     oursCommon,
   ),
   migrate: data.flag(
@@ -169,7 +169,8 @@ export const FLAGS = {
 
   // Backend
   backend: backend.flag(
-    oneOf(['local', 'kubernetes', 'simulated']),
+    // kubernetes is refused at start (unsupported() in settings.ts), so nobody is told of it.
+    { ...oneOf(['local', 'kubernetes', 'simulated']), placeholder: 'local|simulated' },
     'local',
     'what runs the tasks',
     oursCommon,
@@ -207,7 +208,7 @@ export const FLAGS = {
     oneOf(['INVALID_REQUEST', 'FINISHED']),
     'INVALID_REQUEST',
     'answer to a pulse of an update that does not exist',
-    oursCommon,
+    ours,
   ),
   max_update_instance_failures: updates.flag(
     atLeastOne,
@@ -470,7 +471,6 @@ export const FLAGS = {
     oneOf(['NONE', 'BASIC', 'NEGOTIATE']),
     'NONE',
     'how callers of /api prove who they are',
-    common,
   ),
   shiro_ini_path: security.optional(path, 'INI file with users and roles', notYet),
   shiro_realm_modules: security.flag(
@@ -517,7 +517,7 @@ export const FLAGS = {
     bool,
     'false',
     'a standby forwards /api to the leader instead of redirecting',
-    oursCommon,
+    ours,
   ),
   max_leading_duration: ha.flag(
     duration(),
@@ -557,7 +557,7 @@ export const FLAGS = {
     'time between two counts of free places',
     notYet,
   ),
-  webhook_config: stats.optional(path, 'JSON file: whom to tell of task changes', common),
+  webhook_config: stats.optional(path, 'JSON file: whom to tell of task changes'),
 } satisfies Record<string, Flag<unknown>>;
 
 export type FlagName = keyof typeof FLAGS;
