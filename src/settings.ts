@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { Config, Surroundings } from './config/flags.js';
 import type { ExecutorDataProblem, ValidationLimits } from './core/validate/limits.js';
 import { DEFAULT_LIMITS } from './core/validate/limits.js';
-import { BUILT_IN_TIERS, parseTierConfig } from './core/validate/tiers.js';
+import { BUILT_IN_TIERS, parseTierConfig, type Tiers } from './core/validate/tiers.js';
 import type { EngineSettings } from './engine/engine.js';
 import type { CoordinatorSettings } from './outbound/coordinator.js';
 import { defaultDataDir } from './store/embedded.js';
@@ -74,9 +74,17 @@ export function coordinatorSettings(config: Config): CoordinatorSettings {
   };
 }
 
+function readTiers(path: string): Tiers {
+  try {
+    return parseTierConfig(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`--tier_config=${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 /**
  * @param problemOf what keeps a config from being run by the backend's executor (T22)
- * @throws Error when the tier file cannot be read or is wrong
+ * @throws Error when the tier file cannot be read or is wrong; it names flag and file
  */
 export function validationLimits(config: Config, problemOf: ExecutorDataProblem): ValidationLimits {
   const validate = config.validate_executor_data;
@@ -98,10 +106,7 @@ export function validationLimits(config: Config, problemOf: ExecutorDataProblem)
     minRequiredInstancesForSlaCheck: config.min_required_instances_for_sla_check,
     maxSlaDurationSecs: config.max_sla_duration_secs / 1000,
     slaAwareKillNonProd: config.sla_aware_kill_non_prod,
-    tiers:
-      config.tier_config === undefined
-        ? BUILT_IN_TIERS
-        : parseTierConfig(readFileSync(config.tier_config, 'utf8')),
+    tiers: config.tier_config === undefined ? BUILT_IN_TIERS : readTiers(config.tier_config),
     ...(validate ? { executorDataProblem: problemOf } : {}),
   };
 }

@@ -21,6 +21,7 @@ import pg from 'pg';
 import { TransientError, UnknownOutcomeError } from '../core/errors.js';
 import type { Log } from '../observe/log.js';
 import type { Clock } from '../time.js';
+import { explainMissing, unreachable } from './migrate.js';
 import type { Schema } from './schema.js';
 
 /** Builds queries; never runs one. */
@@ -188,7 +189,9 @@ export class Database {
   async takeOver(): Promise<number> {
     const rows = await this.withClient((client) =>
       this.send(client, 'SELECT shim_take_over() AS epoch'),
-    );
+    ).catch((error: unknown) => {
+      throw explainMissing(error);
+    });
     this.epoch = Number((rows[0] as { epoch: string }).epoch);
     return this.epoch;
   }
@@ -407,7 +410,10 @@ export class Database {
     try {
       return await this.pool.connect();
     } catch (error) {
-      throw this.explain(error);
+      const explained = this.explain(error);
+      // One that may pass is told to clients; what it takes an operator for is told as at the start.
+      if (explained instanceof TransientError) throw explained;
+      throw unreachable({ connectionString: this.options.url }, error);
     }
   }
 

@@ -3,6 +3,7 @@
  * of its own: neither may wait for a busy pool. When it breaks, the next statement opens another.
  */
 import pg from 'pg';
+import { explainMissing, unreachable } from './migrate.js';
 
 /** What a candidate looks at. */
 export interface LeaseRow {
@@ -167,7 +168,7 @@ export class LeaseStore {
     } catch (error) {
       // A statement the server refused leaves the session as it was.
       if (!(error instanceof pg.DatabaseError && error.severity === 'ERROR')) this.abandon(client);
-      throw error;
+      throw explainMissing(error);
     }
   }
 
@@ -190,7 +191,11 @@ export class LeaseStore {
     // Until the next statement reports it, a lost connection is nobody's error.
     client.on('error', () => this.abandon(client));
     client.on('end', () => this.abandon(client));
-    await client.connect();
+    try {
+      await client.connect();
+    } catch (error) {
+      throw unreachable({ connectionString: url }, error);
+    }
     this.client = client;
     return client;
   }

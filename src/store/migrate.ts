@@ -9,7 +9,14 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CompiledQuery, Kysely, Migrator, PostgresDialect, sql, type Migration } from 'kysely';
-import { DatabaseError, Pool, type PoolConfig } from 'pg';
+import {
+  Client,
+  DatabaseError,
+  Pool,
+  type ClientConfig,
+  type PoolClient,
+  type PoolConfig,
+} from 'pg';
 
 /** `auto`: run what is pending. `check`: refuse to go on if anything is. `off`: do not even look. */
 export type MigrateMode = 'auto' | 'check' | 'off';
@@ -32,6 +39,39 @@ export class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }
 
+/** There is no server where one was sought, or it does not let us in; the message names both. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError';
+}
+
+/** What it means that a connection could not be made. */
+export function unreachable(config: ClientConfig, error: unknown): UnreachableError {
+  // Host and port as pg understands them, with its defaults; nothing of the password.
+  const { host, port } = new Client(config);
+  return new UnreachableError(
+    `Cannot reach Postgres at ${host}:${port} (${reasonOf(error)}): check --database_url (or DATABASE_URL)`,
+    { cause: error },
+  );
+}
+
+function reasonOf(error: unknown): string {
+  const { message, errors } = error as { message?: string; errors?: readonly Error[] };
+  // Of a host with several addresses Node.js reports all attempts, under an empty message.
+  return message || errors?.[0]?.message || String(error);
+}
+
+const MISSING = new Set(['42P01', '42883', '3F000']);
+
+/** The error itself, unless it comes from a table or function that the schema would have. */
+export function explainMissing(error: unknown): unknown {
+  if (!(error instanceof DatabaseError) || !MISSING.has(error.code ?? '')) return error;
+  return new SchemaError(
+    `The database lacks the schema of this release (${error.message}). ` +
+      'Run `aurora-shim migrate`, or start with --migrate=auto.',
+    { cause: error },
+  );
+}
+
 interface MigrationFile {
   readonly name: string;
   readonly text: string;
@@ -45,6 +85,8 @@ interface Tables {
 }
 
 const OLDEST_SERVER = 140_000;
+/** A host that does not answer at all must not hold up a start for as long as TCP would. */
+const CONNECTION_TIMEOUT_MS = 10_000;
 const FILE_NAME = /^\d{4}_[a-z0-9_]+$/;
 const BREAKING = /^-- breaking:[ \t]*(.+)$/m;
 
@@ -52,7 +94,8 @@ const BREAKING = /^-- breaking:[ \t]*(.+)$/m;
  * Migrates (or checks) the database of `target`, with a connection of its own that has no statement
  * timeout (operations.md §2.5).
  *
- * @throws SchemaError on an unusable schema, server or folder; pg's errors when the server is away.
+ * @throws SchemaError on an unusable schema, server or folder
+ * @throws UnreachableError when there is no connection to be had
  */
 export async function migrate(
   target: string | PoolConfig,
@@ -61,10 +104,22 @@ export async function migrate(
   if (mode === 'off') return { applied: [], schemaVersion: undefined };
   const files = await readFolder(dir);
   const config = typeof target === 'string' ? { connectionString: target } : target;
-  const pool = new Pool({ ...config, max: 1, application_name: 'aurora-shim:migrate' });
+  const pool = new Pool({
+    connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
+    ...config,
+    max: 1,
+    application_name: 'aurora-shim:migrate',
+  });
   pool.on('error', () => {}); // an idle connection lost: the next statement reports it
+  const connect = async (): Promise<PoolClient> => {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      throw unreachable(config, error);
+    }
+  };
   const dialect = new PostgresDialect({
-    pool,
+    pool: { connect, end: () => pool.end() },
     onCreateConnection: async (connection) => {
       // A migration may rewrite a table or wait for another process that does.
       for (const name of [
@@ -125,7 +180,7 @@ async function run(
   });
   const { error, results = [] } = await migrator.migrateToLatest();
   if (error !== undefined) {
-    if (error instanceof SchemaError) throw error;
+    if (error instanceof SchemaError || error instanceof UnreachableError) throw error;
     const failed = results.find(({ status }) => status === 'Error')?.migrationName;
     const where = files.find(({ name }) => name === failed);
     const what = error instanceof Error ? error.message : JSON.stringify(error);
