@@ -292,15 +292,25 @@ function processesBelow(stateDir: string): Found[] {
   const tasks = join(stateDir, 'tasks');
   return readdirSync(tasks).flatMap((hash) => {
     const dir = join(tasks, hash);
-    const { taskId } = JSON.parse(readFileSync(join(dir, 'spec.json'), 'utf8')) as {
-      taskId: string;
-    };
+    const taskId = taskOf(dir);
+    if (taskId === undefined) return [];
     const [, , job = '', instance = ''] = taskId.split('-');
     return findByHome(join(dir, 'run', 'sandbox')).map(({ pid }) => ({
       ...{ pid, job, instance },
       command: commandLine(pid)[0] ?? '',
     }));
   });
+}
+
+/** Undefined when the directory was removed meanwhile, or nothing was started in it yet. */
+function taskOf(dir: string): string | undefined {
+  try {
+    const text = readFileSync(join(dir, 'spec.json'), 'utf8');
+    return (JSON.parse(text) as { taskId: string }).taskId;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 const isSleeper =
