@@ -62,7 +62,7 @@ export class ObservedDatabase extends Database {
     this['pool'].on('connect', (client) => observe(client, observer));
   }
 
-  override read<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+  override async read<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
     this.requireLife();
     return super.read(work);
   }
