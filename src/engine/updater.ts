@@ -6,7 +6,7 @@
  * resume, abort, rollback), `core/update/tick.ts` (the decision).
  */
 import { TransientError } from '../core/errors.js';
-import type { ExplicitUpdateStatus, RollingStatus, UpdateStatus } from '../core/model/statuses.js';
+import type { RollingStatus, UpdateStatus } from '../core/model/statuses.js';
 import { TERMINAL_STATES, isRolling, isTerminalUpdate } from '../core/model/statuses.js';
 import type { HistoryEvent } from '../core/model/update.js';
 import type { Verdict } from '../core/update/gate.js';
@@ -453,9 +453,4 @@ export class Updater {
   static isStale(error: unknown): boolean {
     return error instanceof StaleEntryError;
   }
-}
-
-/** States in which createJob, killTasks and the like are refused for the job (updates.md §2.8). */
-export function isUpdating(state: ExplicitUpdateStatus): boolean {
-  return !isTerminalUpdate(state);
 }
