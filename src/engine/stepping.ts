@@ -4,7 +4,7 @@
  * returned as a function to call after the commit, never before.
  */
 import type { RollingStatus } from '../core/model/statuses.js';
-import { isRolling } from '../core/model/statuses.js';
+import { TERMINAL_STATES, isRolling } from '../core/model/statuses.js';
 import type { HistoryEvent } from '../core/model/update.js';
 import type { InstanceTask } from '../core/update/instance-evaluator.js';
 import { msgInternal } from '../core/update/messages.js';
@@ -143,11 +143,14 @@ export class Stepping {
   ): Promise<ChangedInstance[]> {
     const taskIds = inputs.flatMap((input) => (input.kind === 'task' ? [input.taskId] : []));
     const byId = new Map((await findTasks(tx, taskIds)).map((record) => [record.taskId, record]));
-    const watched = inputs.flatMap((input) => (input.kind === 'timer' ? [input.instanceId] : []));
-    const byInstance = new Map(
-      (await findActiveTasks(tx, entry.key.job, watched)).map((task) => [task.instanceId, task]),
-    );
+    const looked = inputs.flatMap((input) => {
+      if (input.kind === 'timer') return [input.instanceId];
+      return input.kind === 'task' && hasEnded(byId.get(input.taskId)) ? [input.instanceId] : [];
+    });
+    const active = await findActiveTasks(tx, entry.key.job, [...new Set(looked)]);
+    const byInstance = new Map(active.map((task) => [task.instanceId, task]));
     const changed: ChangedInstance[] = [];
+    const vacant = new Set<number>();
     for (const input of inputs) {
       // The instance has not changed: see SlaKills.attempt.
       if (input.kind === 'sla') continue;
@@ -156,15 +159,19 @@ export class Stepping {
         changed.push({ instanceId, task: undefined });
       } else if (input.kind === 'task') {
         const record = byId.get(input.taskId);
-        if (record?.status === input.status) {
-          changed.push({ instanceId, task: this.toInstanceTask(record) });
-        }
+        if (record?.status !== input.status) continue;
+        changed.push({ instanceId, task: this.toInstanceTask(record) });
+        if (hasEnded(record) && !byInstance.has(instanceId)) vacant.add(instanceId);
       } else {
         const record = byInstance.get(instanceId);
         const task = record && this.toInstanceTask(record, input.eventId);
         changed.push({ instanceId, task });
       }
     }
+    // It ended and nothing follows it (a service that finished while PARTITIONED, an old task that is no
+    // service): no later event would tell, so the instance is looked at once more, as the absent one it is.
+    for (const { instanceId, task } of changed) if (task === undefined) vacant.delete(instanceId);
+    for (const instanceId of vacant) changed.push({ instanceId, task: undefined });
     return changed;
   }
 
@@ -255,6 +262,11 @@ export class Stepping {
       },
     };
   }
+}
+
+/** It ended without having been killed; a killed one counts as absent anyway (updates.md §3.2). */
+function hasEnded(record: TaskRecord | undefined): record is TaskRecord {
+  return record !== undefined && TERMINAL_STATES.has(record.status) && !record.everKilling;
 }
 
 /**

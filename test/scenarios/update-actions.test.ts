@@ -86,6 +86,56 @@ test('UPD-077 testInstanceNotFoundDoesNotThrow: what is gone already needs no ki
   expect(await world.instanceEvents(key)).toEqual({});
 });
 
+describe('a task that ends and is not followed by another', () => {
+  test('a service that finished while PARTITIONED counts as a failure, and the updater inserts anew', async () => {
+    await world.close();
+    world = await World.create({ settings: { partitionAware: true } });
+    await world.runningJob(JOB, OLD, 2);
+    const key = await world.startUpdate(JOB, NEW, 2, { maxPerInstanceFailures: 1 });
+    await world.replace(JOB, 0);
+    await world.report(JOB, 0, 'unreachable', 'finished');
+    expect(await world.versions(JOB)).toEqual({ 0: 'new', 1: 'old' });
+    expect(await world.statuses(JOB)).toMatchObject({ 0: 'ASSIGNED' });
+    await world.report(JOB, 0, 'running');
+    await world.advance(W);
+    await world.replace(JOB, 1);
+    await world.advance(W);
+    expect(await world.view(key)).toBe('ROLLED_FORWARD');
+  });
+
+  test('an old task that is no service and finishes in the way of a rollback is put back', async () => {
+    await world.runningJob(JOB, aConfig('old', { isService: false }), 1);
+    const settings = { pulseTimeoutMs: 10_000, maxPerInstanceFailures: 1 };
+    const key = await world.startUpdate(JOB, NEW, 1, settings);
+    await world.pulse(key);
+    await world.replace(JOB, 0);
+    await world.change(key, 'rollback');
+    await world.replace(JOB, 0);
+    await world.report(JOB, 0, 'finished');
+    expect(await world.versions(JOB)).toEqual({ 0: 'old' });
+    await world.report(JOB, 0, 'running');
+    await world.advance(W);
+    expect(await world.view(key)).toBe('ROLLED_BACK');
+  });
+
+  test('nothing is put back without a fresh heartbeat', async () => {
+    await world.close();
+    world = await World.create({ settings: { partitionAware: true } });
+    await world.runningJob(JOB, OLD, 1);
+    const settings = { pulseTimeoutMs: 10_000, maxPerInstanceFailures: 1 };
+    const stays = aConfig('new', { partitionPolicy: { reschedule: false } });
+    const key = await world.startUpdate(JOB, stays, 1, settings);
+    await world.pulse(key);
+    await world.replace(JOB, 0);
+    await world.report(JOB, 0, 'unreachable');
+    await world.advance(10_000);
+    await world.report(JOB, 0, 'finished');
+    expect(await world.versions(JOB)).toEqual({});
+    await world.pulse(key);
+    expect(await world.versions(JOB)).toEqual({ 0: 'new' });
+  });
+});
+
 describe('UPD-088', () => {
   test('UPD-088 testStateChange: a change is evaluated, one that is out of date is not', async () => {
     await world.runningJob(JOB, OLD, 1);
@@ -112,20 +162,21 @@ describe('UPD-088', () => {
   });
 
   test('UPD-088 testIgnoresPrunedTasks: history that is pruned is no input', async () => {
-    await world.runningJob(JOB, aConfig('old', { isService: false }), 1);
-    const fresh = aConfig('new', { isService: false });
-    const key = await world.startUpdate(JOB, fresh, 1, { maxPerInstanceFailures: 5 });
+    await world.runningJob(JOB, OLD, 1);
+    const key = await world.startUpdate(JOB, NEW, 1, { pulseTimeoutMs: 10_000 });
+    await world.pulse(key);
     await world.replace(JOB, 0);
-    await world.report(JOB, 0, 'failed');
-    const [, failed] = await world.tasks(JOB);
+    await world.advance(10_000);
+    const [ended] = await world.tasks(JOB);
     const { db, engine } = world;
+    const events = 'SELECT count(*)::int AS n FROM job_update_events';
+    const before = await world.sql(events);
     await db.write({}, (tx) =>
-      engine.tasks.change(tx, [{ taskId: failed?.taskId ?? '', target: 'DELETED' }]),
+      engine.tasks.change(tx, [{ taskId: ended?.taskId ?? '', target: 'DELETED' }]),
     );
     await world.settle();
-    // Had it been taken for a deletion, the instance would have been inserted anew.
-    expect(await world.versions(JOB)).toEqual({});
-    expect(await world.instanceEvents(key)).toEqual({ 0: ['upd'] });
+    // Had it been taken for a deletion, the closed gate would have been noted.
+    expect(await world.sql(events)).toEqual(before);
   });
 });
 
