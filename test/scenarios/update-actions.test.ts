@@ -123,7 +123,7 @@ describe('a task that ends and is not followed by another', () => {
     world = await World.create({ settings: { partitionAware: true } });
     await world.runningJob(JOB, OLD, 1);
     const settings = { pulseTimeoutMs: 10_000, maxPerInstanceFailures: 1 };
-    const stays = aConfig('new', { partitionPolicy: { reschedule: false } });
+    const stays = aConfig('new', { partitionPolicy: { reschedule: false, delaySecs: 0 } });
     const key = await world.startUpdate(JOB, stays, 1, settings);
     await world.pulse(key);
     await world.replace(JOB, 0);
