@@ -58,6 +58,7 @@ export function engineSettings(config: Config): EngineSettings {
         maxMs: config.cron_start_max_backoff,
       },
     },
+    maintenancePollMs: config.host_maintenance_polling_interval,
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,
       pruneThresholdMs: config.job_update_history_pruning_threshold,

@@ -463,7 +463,6 @@ export const FLAGS = {
     duration(1),
     '1mins',
     'time between two looks at draining hosts',
-    notYet,
   ),
 
   // Security

@@ -29,6 +29,7 @@ const KEEPS_UNSET: ReadonlySet<string> = new Set([
   'ExplicitReconciliationSettings',
   'JobSummary',
   'GetJobUpdateDetailsResult',
+  'Hosts',
   ...['JobUpdateBlockersQuery', 'HeartbeatBlocker', 'InstanceWait'],
 ]);
 
