@@ -33,6 +33,7 @@ import {
   coordinatorSettings,
   engineSettings,
   validationLimits,
+  virtualHosts,
 } from './settings.js';
 import { Database } from './store/database.js';
 import { startEmbeddedPostgres } from './store/embedded.js';
@@ -232,14 +233,19 @@ function createBackend(
   clock: ReturnType<typeof systemClock>,
 ): ClusterBackend {
   const timers = systemTimers;
+  const hosts = virtualHosts(config);
+  const given = hosts.length === 0 ? {} : { hosts };
   if (config.backend === 'simulated') {
-    return new SimulatedBackend(new SimulatedCluster({ clock, timers }), { clock, timers });
+    return new SimulatedBackend(new SimulatedCluster({ clock, timers, ...given }), {
+      ...{ clock, timers },
+    });
   }
   return new LocalBackend({
     ...{ clock, timers, log },
     stateDir: join(config.data_dir, 'tasks'),
     hostname: advertisedHost(config),
     nosetuid: config.nosetuid,
+    ...given,
   });
 }
 
