@@ -16,6 +16,7 @@ import { BlockerLog } from './engine/blocker-log.js';
 import { Engine } from './engine/engine.js';
 import { createApiHandler } from './http/api-handler.js';
 import { operatorRoutes } from './http/health.js';
+import { hostRoutes } from './http/host-pages.js';
 import { callCounter, requestCounter } from './http/request-counter.js';
 import type { HttpServer } from './http/server.js';
 import { startHttpServer } from './http/server.js';
@@ -167,12 +168,15 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
       maxBodyBytes: config.http_max_body_size,
       ...(config.enable_cors_for === undefined ? {} : { corsDomain: config.enable_cors_for }),
     }),
-    routes: operatorRoutes({
-      ...{ clusterName: config.cluster_name, stats, metrics },
-      leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
-      quit: () => end(0),
-      abort: options.abort,
-    }),
+    routes: {
+      ...operatorRoutes({
+        ...{ clusterName: config.cluster_name, stats, metrics },
+        leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
+        quit: () => end(0),
+        abort: options.abort,
+      }),
+      ...hostRoutes(() => engine.maintenance.overview()),
+    },
     ...{ log, count },
   });
   started.add(() => server.close());

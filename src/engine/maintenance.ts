@@ -8,8 +8,8 @@ import { TERMINAL_STATES } from '../core/model/statuses.js';
 import type { HostMode } from '../core/schedule/host.js';
 import type { Log } from '../observe/log.js';
 import type { Database } from '../store/database.js';
-import type { HostedTask } from '../store/hosts.js';
-import { findHostedTasks } from '../store/hosts.js';
+import type { HostedTask, HostRecord } from '../store/hosts.js';
+import { findHostedTasks, findHosts } from '../store/hosts.js';
 import type { TimerHandle, Timers } from '../time.js';
 import type { Hosts } from './hosts.js';
 import type { Drains } from './maintenance-drains.js';
@@ -101,6 +101,19 @@ export class Maintenance {
   async statuses(names: readonly string[]): Promise<HostStatus[]> {
     const found = await this.options.hosts.find(names);
     return found.map(({ host, mode }) => ({ host, mode }));
+  }
+
+  /** Every known host, with its tasks where it is DRAINING. One moment, two statements. */
+  overview(): Promise<(HostRecord & { readonly taskIds: readonly string[] })[]> {
+    return this.options.db.snapshot(async (tx) => {
+      const hosts = await findHosts(tx);
+      const draining = hosts.filter(({ mode }) => mode === 'DRAINING').map(({ host }) => host);
+      const idsOf = new Map(draining.map((host) => [host, [] as string[]]));
+      for (const { host, taskId } of await findHostedTasks(tx, draining)) {
+        idsOf.get(host)?.push(taskId);
+      }
+      return hosts.map((host) => ({ ...host, taskIds: idsOf.get(host.host)?.sort() ?? [] }));
+    });
   }
 
   onTaskChange({ kind, task }: TaskChange): void {

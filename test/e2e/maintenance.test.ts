@@ -142,6 +142,32 @@ test('slaDrainHosts waits for the next look, and the flag says when that is', as
   });
 });
 
+test('OPS-048 /maintenance and /agents show hosts, modes and what a drain still waits for', async () => {
+  await using app = await startTestApp({ flags: ['--virtual_hosts=b:rack=<r>:rack=r2,a,c'] });
+  const admin = new Admin(app);
+  const page = async (path: string): Promise<string> => (await fetch(app.url + path)).text();
+  const shown = async (): Promise<unknown> => JSON.parse(await page('/maintenance')) as unknown;
+  await admin.hosts('startMaintenance', 'b', 'c');
+  await admin.createJob(2);
+  await admin.runOn('a');
+  await admin.hosts('endMaintenance', 'b', 'c');
+  expect(await shown()).toEqual({ SCHEDULED: [], DRAINED: [], DRAINING: {} });
+  await admin.hosts('startMaintenance', 'b');
+  await admin.hosts('drainHosts', 'c');
+  await admin.hosts('slaDrainHosts', 'a');
+  const ids = (await admin.live()).map(({ assignedTask }) => assignedTask.taskId).sort();
+  expect(await shown()).toEqual({ SCHEDULED: ['b'], DRAINED: ['c'], DRAINING: { a: ids } });
+  await admin.hosts('slaDrainHosts', 'c');
+  // One without tasks is left out.
+  expect(await shown()).toEqual({ SCHEDULED: ['b'], DRAINED: [], DRAINING: { a: ids } });
+  const agents = await page('/agents');
+  expect(agents).toContain(
+    '<td><a href="http://b:1338">b</a></td><td>agent-b</td><td>SCHEDULED</td>' +
+      '<td>host=[b], rack=[&lt;r&gt;,r2]</td>',
+  );
+  expect(await page('/slaves')).toBe(agents);
+});
+
 test.each(['simulated', 'local'] as const)(
   'BACKEND-008 %s: no task is placed on a host that drains, and it is told why',
   async (backend) => {
