@@ -457,3 +457,53 @@ describe('an update of the job', () => {
     expect(await world.versions(JOB)).toEqual({ 0: 'new', 1: 'new' });
   });
 });
+
+describe('the backend', () => {
+  test('is told a mode again until it has taken it, and then the newest', async () => {
+    await created();
+    const taken: string[] = [];
+    let isAway = true;
+    jest.spyOn(world.backend, 'setHostMode').mockImplementation(async (host, mode) => {
+      if (isAway) throw new Error('the cluster is away');
+      taken.push(`${host} ${mode}`);
+    });
+    await hosts.told(hosts.maintenance.announce(['a'], 'op'));
+    await hosts.drain('a');
+    expect(await hosts.mode('a')).toBe('DRAINED');
+    isAway = false;
+    expect(taken).toEqual([]);
+    await world.advance(5_000);
+    expect(taken).toEqual(['a DRAINED']);
+    await world.advance(60_000);
+    expect(taken).toEqual(['a DRAINED']);
+  });
+
+  test('is told nothing of a mode that was not committed, and nobody else is', async () => {
+    await created();
+    world.db.once('UPDATE hosts', () => {
+      throw new Error('the store is away');
+    });
+    await expect(hosts.maintenance.announce(['a'], 'op')).rejects.toThrow('the store is away');
+    await world.settle();
+    expect(world.cluster.hostMode('a')).toBe('NONE');
+    expect(world.engine.hosts.modeOf('a')).toBe('NONE');
+  });
+});
+
+describe('cost', () => {
+  test.each([2, 40])('a drain of %i tasks of a job takes as many statements', async (instances) => {
+    await created();
+    const ids = Array.from({ length: instances }, (_, id) => id);
+    await world.runningInstances(JOB, boundTo('a', { ...PRODUCTION }), ids);
+    const policy = { countSlaPolicy: { count: 0, durationSecs: 0 } };
+    await hosts.slaDrain('a', 7200, policy);
+    const before = world.db.statements;
+    // Nothing is told of their ends: all that is counted is the look.
+    await world.advance(POLL);
+    expect(await hosts.draining()).toEqual(ids);
+    // The tasks there; then for the job, between BEGIN with the fence (counted as two) and COMMIT, the hosts,
+    // the tasks, what the job has running, the locks of the change and its writes. The kills that the backend
+    // has taken are struck off in a batch or two, and housekeeping comes at the same time.
+    expect(world.db.statements - before).toBeLessThanOrEqual(18);
+  });
+});
