@@ -4,6 +4,7 @@ import type { AskCoordinator, CoordinatorQuestion } from '../../src/core/sla/coo
 import { DRAINING_FOR_MAINTENANCE } from '../../src/core/task/messages.js';
 import { MSG_GATE_TIMEOUT } from '../../src/core/update/messages.js';
 import { aConfig, aJob } from '../support/builders.js';
+import { until } from '../backend/support/wait.js';
 import type { World, WorldOptions } from '../support/world.js';
 import { JOB, MaintenanceWorld, POLL, boundTo, counting } from './maintenance-world.js';
 
@@ -258,6 +259,42 @@ describe('drains', () => {
     expect(await hosts.draining()).toEqual([]);
     await world.advance(POLL);
     expect(await hosts.draining()).toEqual([0]);
+  });
+
+  test('endMaintenance waits for a drain that is being written: behind its answer nothing is drained', async () => {
+    await created();
+    await world.runningInstances(JOB, boundTo('a'), [0]);
+    const order: string[] = [];
+    let ended: Promise<void> | undefined;
+    const isWaiting = async (): Promise<boolean> => {
+      const waiting = await world.sql(
+        `SELECT FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return waiting.length > 0;
+    };
+    world.db.beforeCommit = async ({ mentions }) => {
+      if (!mentions('FOR SHARE OF h')) return;
+      world.db.beforeCommit = undefined;
+      ended = hosts.maintenance.end(['a'], 'op').then(() => void order.push('ended'));
+      await until('endMaintenance waits for the host', isWaiting);
+      order.push('drained');
+    };
+    await hosts.maintenance.drain(['a'], 'op');
+    await ended;
+    expect(order).toEqual(['drained', 'ended']);
+    await world.settle();
+    expect([await hosts.mode('a'), await hosts.draining()]).toEqual(['NONE', [0]]);
+  });
+
+  test('a task of a host that is not heard of is lost at once, and replaced', async () => {
+    await created({ settings: { partitionAware: true } });
+    await world.runningInstances(JOB, boundTo('a'), [0]);
+    await world.report(JOB, 0, 'unreachable');
+    expect(await world.statuses(JOB)).toEqual({ 0: 'PARTITIONED' });
+    await hosts.drain('a');
+    expect((await world.tasks(JOB)).map(({ status }) => status)).toEqual(['LOST', 'PENDING']);
+    expect(await hosts.mode('a')).toBe('DRAINED');
   });
 
   test('a task that was placed behind the drain goes at once', async () => {
