@@ -16,6 +16,7 @@ import { BlockerLog } from './engine/blocker-log.js';
 import { Engine } from './engine/engine.js';
 import { createApiHandler } from './http/api-handler.js';
 import { operatorRoutes } from './http/health.js';
+import { hostRoutes } from './http/host-pages.js';
 import { callCounter, requestCounter } from './http/request-counter.js';
 import type { HttpServer } from './http/server.js';
 import { startHttpServer } from './http/server.js';
@@ -33,6 +34,7 @@ import {
   coordinatorSettings,
   engineSettings,
   validationLimits,
+  virtualHosts,
 } from './settings.js';
 import { Database } from './store/database.js';
 import { startEmbeddedPostgres } from './store/embedded.js';
@@ -166,12 +168,15 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
       maxBodyBytes: config.http_max_body_size,
       ...(config.enable_cors_for === undefined ? {} : { corsDomain: config.enable_cors_for }),
     }),
-    routes: operatorRoutes({
-      ...{ clusterName: config.cluster_name, stats, metrics },
-      leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
-      quit: () => end(0),
-      abort: options.abort,
-    }),
+    routes: {
+      ...operatorRoutes({
+        ...{ clusterName: config.cluster_name, stats, metrics },
+        leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
+        quit: () => end(0),
+        abort: options.abort,
+      }),
+      ...hostRoutes(() => engine.maintenance.overview()),
+    },
     ...{ log, count },
   });
   started.add(() => server.close());
@@ -232,14 +237,19 @@ function createBackend(
   clock: ReturnType<typeof systemClock>,
 ): ClusterBackend {
   const timers = systemTimers;
+  const hosts = virtualHosts(config);
+  const given = hosts.length === 0 ? {} : { hosts };
   if (config.backend === 'simulated') {
-    return new SimulatedBackend(new SimulatedCluster({ clock, timers }), { clock, timers });
+    return new SimulatedBackend(new SimulatedCluster({ clock, timers, ...given }), {
+      ...{ clock, timers },
+    });
   }
   return new LocalBackend({
     ...{ clock, timers, log },
     stateDir: join(config.data_dir, 'tasks'),
     hostname: advertisedHost(config),
     nosetuid: config.nosetuid,
+    ...given,
   });
 }
 

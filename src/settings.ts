@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Config, Surroundings } from './config/flags.js';
+import type { VirtualHost } from './config/virtual-hosts.js';
+import type { Range } from './core/model/ranges.js';
 import type { ExecutorDataProblem, ValidationLimits } from './core/validate/limits.js';
 import { DEFAULT_LIMITS } from './core/validate/limits.js';
 import { BUILT_IN_TIERS, parseTierConfig, type Tiers } from './core/validate/tiers.js';
@@ -58,12 +60,31 @@ export function engineSettings(config: Config): EngineSettings {
         maxMs: config.cron_start_max_backoff,
       },
     },
+    maintenancePollMs: config.host_maintenance_polling_interval,
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,
       pruneThresholdMs: config.job_update_history_pruning_threshold,
       maxPerJob: config.job_update_history_per_job_threshold,
     },
   };
+}
+
+/**
+ * The hosts of `--virtual_hosts`, each with ports of its own: they are one machine after all.
+ *
+ * @throws Error naming the flags when there are not enough ports
+ */
+export function virtualHosts(config: Config): (VirtualHost & { portRanges: Range[] })[] {
+  const hosts = config.virtual_hosts;
+  const { first, last } = config.port_range;
+  const each = Math.floor((last - first + 1) / hosts.length);
+  if (each === 0) {
+    throw new Error(`--port_range: fewer ports than there are hosts in --virtual_hosts`);
+  }
+  return hosts.map((host, at) => {
+    const start = first + at * each;
+    return { ...host, portRanges: [{ first: start, last: start + each - 1 }] };
+  });
 }
 
 export function coordinatorSettings(config: Config): CoordinatorSettings {

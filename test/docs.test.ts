@@ -40,6 +40,7 @@ beforeAll(async () => {
   world.time.stepWall(Date.now() - world.time.wallNow());
   const other = aJob('other');
   await world.runningJob(other, aConfig('1', { job: other }), 1);
+  await world.engine.maintenance.announce(['localhost'], 'UNSECURE');
   await world.startUpdate(other, aConfig('2', { job: other }), 1, {}, { user: 'UNSECURE' });
 });
 

@@ -9,6 +9,7 @@
  * - `stop` detaches and never ends a workload.
  */
 import type { TaskConfig } from '../core/model/config.js';
+import type { Range } from '../core/model/ranges.js';
 import type { ScheduleStatus } from '../core/model/statuses.js';
 
 export type BackendState =
@@ -77,6 +78,8 @@ export interface HostEvent {
   readonly attributes: Readonly<Record<string, readonly string[]>>;
   readonly total: HostResources;
   readonly free: HostResources;
+  /** Ports that tasks may get here; absent: those of `-port_range`. */
+  readonly portRanges?: readonly Range[];
 }
 
 export interface BackendSink {

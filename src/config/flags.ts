@@ -8,6 +8,7 @@
 import { join } from 'node:path';
 import * as kinds from './kinds.js';
 import type { Kind } from './kinds.js';
+import { virtualHosts } from './virtual-hosts.js';
 
 /** Facts about the process that some defaults depend on. */
 export interface Surroundings {
@@ -180,6 +181,12 @@ export const FLAGS = {
     '31000-32000',
     'ports that tasks may be given',
     oursCommon,
+  ),
+  virtual_hosts: backend.flag(
+    virtualHosts,
+    '',
+    'several hosts on this machine, to try placement and drains; cpus, ram and disk default to all of it',
+    ours,
   ),
   nosetuid: backend.derived(
     bool,
@@ -463,7 +470,6 @@ export const FLAGS = {
     duration(1),
     '1mins',
     'time between two looks at draining hosts',
-    notYet,
   ),
 
   // Security

@@ -23,8 +23,11 @@ import { CommandRunner } from './commands.js';
 import { Cron, type CronSettings } from './cron.js';
 import { CronVerbs } from './cron-verbs.js';
 import { Heartbeats } from './heartbeats.js';
+import { Hosts } from './hosts.js';
 import { JobLanes } from './job-lane.js';
 import { Jobs } from './jobs.js';
+import { Maintenance } from './maintenance.js';
+import { Drains } from './maintenance-drains.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
@@ -52,6 +55,8 @@ export interface EngineSettings {
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
   readonly cron: CronSettings;
+  /** `-host_maintenance_polling_interval`. */
+  readonly maintenancePollMs: number;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -71,6 +76,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
   cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
+  maintenancePollMs: 60_000,
 };
 
 export interface EngineOptions {
@@ -97,6 +103,8 @@ export class Engine {
   readonly tasks: Tasks;
   readonly reports: Reports;
   readonly scheduling: Scheduling;
+  readonly hosts: Hosts;
+  readonly maintenance: Maintenance;
   readonly timeouts: Timeouts;
   readonly updater: Updater;
   readonly updates: UpdateVerbs;
@@ -147,10 +155,16 @@ export class Engine {
       ...{ db, lanes, tasks, configs, commands, clock, timers, random, stats, log },
       ...{ transientTimeoutMs, initialKillRetryMs },
     });
-    const slaKills = new SlaKills({
-      ...{ tasks, configs, timers, random, stats, log },
+    const { scheduling } = this;
+    this.hosts = new Hosts({ db, lanes, backend, scheduling, timers, stats, log });
+    const sla = {
       settings: settings.sla,
       askCoordinator: options.askCoordinator ?? ((_question, act) => act(false)),
+    };
+    const slaKills = new SlaKills({ ...{ tasks, configs, timers, random, stats, log }, ...sla });
+    this.maintenance = new Maintenance({
+      ...{ db, timers, log, hosts: this.hosts, pollMs: settings.maintenancePollMs },
+      drains: new Drains({ ...{ db, lanes, tasks, configs, random, stats, log }, ...sla }),
     });
     this.updater = new Updater({
       ...{ db, lanes, clock, timers, stats, log, gateCommitDeadlineMs },
@@ -175,6 +189,7 @@ export class Engine {
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
+    tasks.subscribe((change) => this.maintenance.onTaskChange(change));
     if (backend.placement === 'core') {
       tasks.subscribe((change) => this.scheduling.onTaskChange(change));
     }
@@ -197,7 +212,9 @@ export class Engine {
       this.reports.remember(record.taskId, record.job);
       this.scheduling.adopt(record, configOf(record.configHash).config);
     }
+    await this.hosts.load();
     await backend.start(this.sink(), knownTasks(records, left));
+    this.hosts.tellAll();
     await this.replay(left);
     this.timeouts.adopt(records.map(snapshotOf));
     await this.updater.load();
@@ -205,6 +222,7 @@ export class Engine {
     await this.updater.recover();
     await this.cron.start();
     this.updatePruning.start();
+    this.maintenance.start();
     this.keepHouse();
   }
 
@@ -212,6 +230,8 @@ export class Engine {
   async stop(): Promise<void> {
     this.stopped = true;
     this.housekeeping?.cancel();
+    this.maintenance.stop();
+    this.hosts.stop();
     this.updatePruning.stop();
     this.cron.stop();
     this.updater.stop();
@@ -234,14 +254,15 @@ export class Engine {
   }
 
   private isBusy(): boolean {
-    const { lanes, commands, timeouts, updatePruning } = this;
-    return lanes.busy > 0 || commands.busy || timeouts.pending > 0 || updatePruning.busy;
+    const { lanes, commands, timeouts, updatePruning, maintenance } = this;
+    const isWorking = updatePruning.busy || maintenance.busy;
+    return lanes.busy > 0 || commands.busy || timeouts.pending > 0 || isWorking;
   }
 
   private sink(): BackendSink {
     return {
       status: (event) => this.reports.report(event),
-      host: async (event) => this.scheduling.onHost(event),
+      host: (event) => this.hosts.onHost(event),
       // Only backends that place by themselves say these; the first comes with a later issue.
       placed: () => Promise.reject(new Error('this backend does not place tasks')),
       unplaceable: () => Promise.reject(new Error('this backend does not place tasks')),

@@ -8,7 +8,7 @@ import { instanceKeyText, jobKeyText } from '../core/model/keys.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { Range } from '../core/model/ranges.js';
 import { chooseHost } from '../core/schedule/choose-host.js';
-import type { Host } from '../core/schedule/host.js';
+import type { Host, HostMode } from '../core/schedule/host.js';
 import { freeAmounts } from '../core/schedule/host.js';
 import type { Veto } from '../core/schedule/vetoes.js';
 import type { Log } from '../observe/log.js';
@@ -51,6 +51,7 @@ export interface SchedulingOptions {
 
 export class Scheduling {
   private readonly ledgers = new Map<string, Ledger>();
+  private readonly modes = new Map<string, HostMode>();
   private readonly allocations = new Map<string, Allocation>();
   private readonly hostsOfJob = new Map<string, Map<string, string>>();
   private readonly waiting = new Map<string, Set<string>>();
@@ -100,16 +101,24 @@ export class Scheduling {
       host: {
         host: event.host,
         agentId: event.agentId,
-        mode: 'NONE',
+        mode: this.modes.get(event.host) ?? 'NONE',
         attributes: event.attributes,
         free: event.total,
-        ports: { ranges: this.options.portRanges, taken },
+        ports: { ranges: event.portRanges ?? this.options.portRanges, taken },
       },
     });
     for (const allocation of this.allocations.values()) {
       if (allocation.host === event.host) this.charge(allocation);
     }
     this.tryAll();
+  }
+
+  /** What the host is to be used for from now on (tasks.md §10), also where it is reported only later. */
+  setHostMode(host: string, mode: HostMode): void {
+    this.modes.set(host, mode);
+    const ledger = this.ledgers.get(host);
+    if (ledger !== undefined) ledger.host = { ...ledger.host, mode };
+    if (mode === 'NONE' || mode === 'SCHEDULED') this.tryAll();
   }
 
   onTaskChange(change: TaskChange): void {

@@ -8,12 +8,9 @@ import type { UpdateAction, RollingStatus, ExplicitUpdateStatus } from '../core/
 import { isKillable } from '../core/model/statuses.js';
 import { jobKeyText } from '../core/model/keys.js';
 import type { SlaPolicy } from '../core/model/config.js';
-import { scheduledTask } from '../core/model/task.js';
 import type { HistoryEvent } from '../core/model/update.js';
-import type { SlaCheckSettings, SlaFacts } from '../core/sla/check.js';
-import { checkTogether } from '../core/sla/check.js';
+import type { SlaAnswer, SlaCheckSettings } from '../core/sla/check.js';
 import type { AskCoordinator, CoordinatorQuestion } from '../core/sla/coordinator.js';
-import { DEFAULT_STATUS_KEY } from '../core/sla/coordinator.js';
 import { requireRolling } from '../core/sla/policy.js';
 import type { BackoffLimits } from '../core/task/flapping.js';
 import { backoff } from '../core/task/flapping.js';
@@ -22,12 +19,12 @@ import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import type { ConfigStore } from '../store/configs.js';
 import type { WriteTransaction } from '../store/database.js';
-import { findJobActivity, findNoted } from '../store/sla.js';
-import { findStoredTasks } from '../store/task-queries.js';
+import { findNoted } from '../store/sla.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findTasks } from '../store/tasks.js';
 import type { Timers } from '../time.js';
 import type { ActiveUpdate, SlaChain, SlaInput } from './active-updates.js';
+import { SlaChecks } from './sla-checks.js';
 import type { Tasks } from './tasks.js';
 
 export interface SlaKillSettings extends SlaCheckSettings {
@@ -78,7 +75,11 @@ const ACTIONS: Readonly<Record<RollingStatus, UpdateAction>> = {
 };
 
 export class SlaKills {
-  constructor(private readonly options: SlaKillsOptions) {}
+  private readonly checks: SlaChecks;
+
+  constructor(private readonly options: SlaKillsOptions) {
+    this.checks = new SlaChecks(options);
+  }
 
   /**
    * Notes that these kills wait for the SLA, once for each instance and direction, and begins their chains
@@ -164,9 +165,9 @@ export class SlaKills {
     for (const { chain, isGranted } of open) if (isGranted) answers.set(chain.taskId, 'pass');
     const passed = open.filter(({ chain }) => answers.get(chain.taskId) === 'pass');
     const asking = attempts.filter(({ chain }) => answers.get(chain.taskId) === 'ask-coordinator');
-    const questions = await this.questions(
+    const questions = await this.checks.questions(
       tx,
-      entry,
+      entry.key.job,
       asking.map(({ chain }) => chain),
     );
     return {
@@ -176,7 +177,7 @@ export class SlaKills {
         this.count('attempt', entry, attempts.length);
         this.count('success', entry, passed.length);
         for (const { chain } of current) {
-          const question = questions.get(chain);
+          const question = questions.get(chain.taskId);
           if (question !== undefined) this.ask(entry, chain, question, enqueue);
           else if (open.some((input) => input.chain === chain)) this.again(entry, chain, enqueue);
           else entry.slaChains.delete(chain.instanceId);
@@ -190,62 +191,17 @@ export class SlaKills {
     if (by > 0) this.options.stats.increment(name, by);
   }
 
-  private async check(
+  private check(
     tx: WriteTransaction,
     entry: ActiveUpdate,
     attempts: readonly SlaInput[],
     records: ReadonlyMap<string, TaskRecord>,
-  ): Promise<ReturnType<typeof checkTogether>> {
-    if (attempts.length === 0) return new Map();
-    const { configs, settings } = this.options;
-    const hashes = [...records.values()].map((record) => record.configHash);
-    const configOf = await configs.load(tx, hashes);
+  ): Promise<Map<string, SlaAnswer>> {
     const candidates = attempts.flatMap(({ chain: { taskId, policy } }) => {
       const record = records.get(taskId);
-      if (record === undefined) return [];
-      const { production } = configOf(record.configHash).config;
-      return [{ taskId, status: record.status, production, policy }];
+      return record === undefined ? [] : [{ record, policy }];
     });
-    // Coordinators look at the job themselves.
-    const counts = candidates.some(({ policy }) => policy.coordinatorSlaPolicy === undefined);
-    return checkTogether(candidates, counts ? await this.facts(tx, entry) : NO_FACTS, settings);
-  }
-
-  private async facts(tx: WriteTransaction, entry: ActiveUpdate): Promise<SlaFacts> {
-    const { active, running } = await findJobActivity(tx, entry.key.job);
-    return {
-      active,
-      running: new Map(running.map((task) => [task.taskId, this.options.tasks.ageOf(task)])),
-    };
-  }
-
-  /** What the coordinators of these chains are to be asked, with the tasks as they are now. */
-  private async questions(
-    tx: WriteTransaction,
-    entry: ActiveUpdate,
-    chains: readonly SlaChain[],
-  ): Promise<Map<SlaChain, CoordinatorQuestion>> {
-    const questions = new Map<SlaChain, CoordinatorQuestion>();
-    if (chains.length === 0) return questions;
-    const tasks = await findStoredTasks(tx, { taskIds: chains.map((chain) => chain.taskId) });
-    const configOf = await this.options.configs.load(
-      tx,
-      tasks.map((task) => task.configHash),
-    );
-    const byId = new Map(tasks.map((task) => [task.taskId, task]));
-    for (const chain of chains) {
-      const task = byId.get(chain.taskId);
-      const policy = chain.policy.coordinatorSlaPolicy;
-      if (task === undefined || policy === undefined) continue;
-      questions.set(chain, {
-        url: policy.coordinatorUrl ?? '',
-        statusKey: policy.statusKey ?? DEFAULT_STATUS_KEY,
-        job: entry.key.job,
-        instanceId: chain.instanceId,
-        task: scheduledTask(task, configOf(task.configHash).config),
-      });
-    }
-    return questions;
+    return this.checks.check(tx, entry.key.job, candidates);
   }
 
   /** Outside the lane; the answer comes back into it, and the next attempt follows that. */
@@ -276,8 +232,6 @@ export class SlaKills {
     });
   }
 }
-
-const NO_FACTS: SlaFacts = { active: 0, running: new Map() };
 
 export const NO_WORK: SlaWork = { events: [], passed: [], follow: () => undefined };
 

@@ -122,9 +122,9 @@ export function cleanName(name: string): string {
   return name.replace(STRANGE, '_');
 }
 
-/** Kept in /vars but in no history and no Prometheus view: one variable per job is too many. */
+/** Kept in /vars but in no history and no Prometheus view: one variable per job or task is too many. */
 export function isUntracked(name: string): boolean {
-  return /^(sla_|tasks_(LOST|FAILED)_|updates_sla_kill_)/.test(name);
+  return /^(sla_|tasks_(LOST|FAILED)_|updates_sla_kill_|maintenance_countdown_ms_)/.test(name);
 }
 
 /** `/vars`: a line `name value` each, sorted, without a final newline (operations.md §3). */

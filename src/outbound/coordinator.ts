@@ -124,7 +124,7 @@ export class Coordinator {
   ): Promise<CoordinatorReply> {
     const { timers, settings } = this.options;
     const taskConfig = simpleJson(auroraSchema(), 'ScheduledTask', question.task);
-    const body = Buffer.from(JSON.stringify({ taskConfig, task: instanceKey }));
+    const body = Buffer.from(JSON.stringify({ taskConfig, task: instanceKey, ...question.params }));
     const url = new URL(coordinatorUrl(question.url, instanceKey));
     const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
     // No agent: a connection that is kept for a minute or five would be closed by then, at either end.

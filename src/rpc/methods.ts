@@ -11,6 +11,7 @@ import { cronMethods } from './cron.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
+import { maintenanceMethods } from './maintenance.js';
 import { quotaMethods } from './quota.js';
 import { taskReads } from './task-reads.js';
 import { updateDiff } from './update-diff.js';
@@ -27,6 +28,7 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...configReads(deps),
     ...taskReads(deps),
     ...quotaMethods(deps),
+    ...maintenanceMethods(deps),
     ...updateMethods(deps),
     ...updateReads(deps),
     ...updateDiff(deps),

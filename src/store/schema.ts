@@ -129,6 +129,23 @@ export interface Schema {
     disk_mb: string;
     updated_at: Generated<Timestamp>;
   };
+  hosts: {
+    host: string;
+    agent_id: string;
+    attributes: Json<Record<string, string[]>>;
+    mode: Generated<'NONE' | 'SCHEDULED' | 'DRAINING' | 'DRAINED'>;
+    mode_changed_at: Timestamp | null;
+    mode_changed_by: string | null;
+    first_seen_at: Generated<Timestamp>;
+    last_seen_at: Generated<Timestamp>;
+  };
+  host_maintenance_requests: {
+    host: string;
+    default_sla_policy: Json<unknown>;
+    timeout_secs: string;
+    created_at: Generated<Timestamp>;
+    created_by: string;
+  };
   backend_commands: {
     id: Generated<string>;
     task_id: string;

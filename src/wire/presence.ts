@@ -20,8 +20,9 @@ export type PlainRecord = Readonly<Record<string, unknown>>;
 /**
  * Structs whose unset fields stay unset, because unset means something else than 0 or empty:
  * in queries no filter, in these settings the configured batch size, in a JobSummary no cron job, of the
- * two members of the details result exactly one is answered (wire.md §2.3), and in the blockers of the
- * extension a time that there is none.
+ * two members of the details result exactly one is answered (wire.md §2.3), not to name hosts is a mistake
+ * where to name none of them is not (rpc.md §12), and in the blockers of the extension a time that there is
+ * none.
  */
 const KEEPS_UNSET: ReadonlySet<string> = new Set([
   'TaskQuery',
@@ -29,6 +30,7 @@ const KEEPS_UNSET: ReadonlySet<string> = new Set([
   'ExplicitReconciliationSettings',
   'JobSummary',
   'GetJobUpdateDetailsResult',
+  'Hosts',
   ...['JobUpdateBlockersQuery', 'HeartbeatBlocker', 'InstanceWait'],
 ]);
 

@@ -1,6 +1,6 @@
 /**
  * What every backend owes the core (tasks.md §11.2 to §11.4), told to a sink that records. BACKEND-006 and
- * BACKEND-008 are about the core and live with it.
+ * BACKEND-008 are about the core and live with it (the latter in test/e2e/maintenance.test.ts, for each).
  */
 import type { ClusterBackend, KnownTask } from '../../src/backend/backend.js';
 import type { ScheduleStatus } from '../../src/core/model/statuses.js';

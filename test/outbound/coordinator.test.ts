@@ -119,6 +119,14 @@ test('TASK-095 testCheckCoordinatorSlaPassesThenActsCustomStatusKey', async () =
   expect(await ask(question('/', 0))).toBe(false);
 });
 
+test('TASK-096 testCheckCoordinatorWithExtraParamsSlaPassesThenActs: further texts come last in the body', async () => {
+  respond = json({ drain: true });
+  expect(await ask({ ...question(), params: { someKey: 'someValue' } })).toBe(true);
+  const body = calls[0]?.body ?? {};
+  expect(Object.keys(body)).toEqual(['taskConfig', 'task', 'someKey']);
+  expect(body['someKey']).toBe('someValue');
+});
+
 test.each<[string, (response: ServerResponse) => void, string]>([
   ['false', json({ drain: false }), 'success'],
   ['an error status, whatever it says', json({ drain: true }, 500), 'user_errors'],

@@ -18,6 +18,7 @@ const NAMES = [
   ...['rollbackJobUpdate', 'startJobUpdate', 'restartShards', 'addInstances'],
   ...['scheduleCronJob', 'replaceCronTemplate', 'descheduleCronJob', 'startCronJob'],
   ...['getQuota', 'setQuota'],
+  ...['startMaintenance', 'drainHosts', 'slaDrainHosts', 'maintenanceStatus', 'endMaintenance'],
 ];
 
 let rpc: RpcWorld;

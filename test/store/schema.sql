@@ -906,67 +906,122 @@ COMMENT ON COLUMN public.heartbeat_blocks.ended_by IS 'Who ended it by a pause, 
 COMMENT ON COLUMN public.heartbeat_blocks.lasted IS 'From blocked_at to unblocked_at, or to now while it lasts.';
 
 --
--- Name: task_events; Type: TABLE; Schema: public; Owner: -
+-- Name: host_maintenance_requests; Type: TABLE; Schema: public; Owner: -
 --
 
-CREATE TABLE public.task_events (
-    id bigint NOT NULL,
-    task_id text NOT NULL,
-    status text NOT NULL,
-    happened_at timestamp with time zone NOT NULL,
-    message text,
-    scheduler text,
-    recorded_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
-    CONSTRAINT task_events_status_check CHECK ((status = ANY (ARRAY['THROTTLED'::text, 'PENDING'::text, 'ASSIGNED'::text, 'STARTING'::text, 'RUNNING'::text, 'PREEMPTING'::text, 'RESTARTING'::text, 'DRAINING'::text, 'KILLING'::text, 'PARTITIONED'::text, 'FINISHED'::text, 'FAILED'::text, 'KILLED'::text, 'LOST'::text])))
+CREATE TABLE public.host_maintenance_requests (
+    host text NOT NULL,
+    default_sla_policy jsonb,
+    timeout_secs bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    created_by text NOT NULL
 );
 
 --
--- Name: TABLE task_events; Type: COMMENT; Schema: public; Owner: -
+-- Name: TABLE host_maintenance_requests; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.task_events IS 'What happened to each task, in order of id. Append-only.';
+COMMENT ON TABLE public.host_maintenance_requests IS 'How hosts are to be drained, one row each; a later request replaces an earlier one. Goes when the last task of the host has ended, or with endMaintenance. Also for hosts the backend never reported.';
 
 --
--- Name: COLUMN task_events.id; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN host_maintenance_requests.host; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.id IS 'Order of the events, of all tasks together; has gaps.';
+COMMENT ON COLUMN public.host_maintenance_requests.host IS 'Host name; not every one has a row in hosts.';
 
 --
--- Name: COLUMN task_events.task_id; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN host_maintenance_requests.default_sla_policy; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.task_id IS 'The task it happened to.';
+COMMENT ON COLUMN public.host_maintenance_requests.default_sla_policy IS 'SlaPolicy for tasks that have none of their own; empty: those are drained at once.';
 
 --
--- Name: COLUMN task_events.status; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN host_maintenance_requests.timeout_secs; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.status IS 'The ScheduleStatus the task had from here on.';
+COMMENT ON COLUMN public.host_maintenance_requests.timeout_secs IS 'So long after created_at tasks are drained whatever their SLA says; 0 (drainHosts) or less: from the start.';
 
 --
--- Name: COLUMN task_events.happened_at; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN host_maintenance_requests.created_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.happened_at IS 'Wall time of the scheduler when it processed the change; never before an older event of the task.';
+COMMENT ON COLUMN public.host_maintenance_requests.created_at IS 'When it was asked for, on the clock of Postgres.';
 
 --
--- Name: COLUMN task_events.message; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN host_maintenance_requests.created_by; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.message IS 'Who asked for it or what the backend said of it, as clients see it; may be empty.';
+COMMENT ON COLUMN public.host_maintenance_requests.created_by IS 'Who asked.';
 
 --
--- Name: COLUMN task_events.scheduler; Type: COMMENT; Schema: public; Owner: -
+-- Name: hosts; Type: TABLE; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.scheduler IS 'Host name of the scheduler that recorded it.';
+CREATE TABLE public.hosts (
+    host text NOT NULL,
+    agent_id text NOT NULL,
+    attributes jsonb NOT NULL,
+    mode text DEFAULT 'NONE'::text NOT NULL,
+    mode_changed_at timestamp with time zone,
+    mode_changed_by text,
+    first_seen_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT hosts_mode_check CHECK ((mode = ANY (ARRAY['NONE'::text, 'SCHEDULED'::text, 'DRAINING'::text, 'DRAINED'::text])))
+);
 
 --
--- Name: COLUMN task_events.recorded_at; Type: COMMENT; Schema: public; Owner: -
+-- Name: TABLE hosts; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_events.recorded_at IS 'The same moment on the clock of Postgres; ages are measured by it.';
+COMMENT ON TABLE public.hosts IS 'Every machine the backend ever reported. The scheduler reads the modes when it starts; change them through the API.';
+
+--
+-- Name: COLUMN hosts.host; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.host IS 'Host name, as in tasks.slave_host.';
+
+--
+-- Name: COLUMN hosts.agent_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.agent_id IS 'Id of the agent on it, as in tasks.slave_id.';
+
+--
+-- Name: COLUMN hosts.attributes; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.attributes IS 'What constraints are matched with, by name: {"host": ["a"], "rack": ["r1"]}.';
+
+--
+-- Name: COLUMN hosts.mode; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.mode IS 'NONE: takes tasks. SCHEDULED: takes them only where no other host does. DRAINING: takes none, and its tasks are moved away. DRAINED: none are left.';
+
+--
+-- Name: COLUMN hosts.mode_changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.mode_changed_at IS 'When it came into this mode, on the clock of Postgres; empty where nobody ever changed it.';
+
+--
+-- Name: COLUMN hosts.mode_changed_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.mode_changed_by IS 'Who changed it; empty where the scheduler did, because the last task was gone.';
+
+--
+-- Name: COLUMN hosts.first_seen_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.first_seen_at IS 'When the backend first reported it, on the clock of Postgres.';
+
+--
+-- Name: COLUMN hosts.last_seen_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.last_seen_at IS 'When the backend last announced it: at a start of either, or at a change. Not a sign of life.';
 
 --
 -- Name: tasks; Type: TABLE; Schema: public; Owner: -
@@ -1094,6 +1149,176 @@ COMMENT ON COLUMN public.tasks.removed_at IS 'When a task without a host was kil
 --
 
 COMMENT ON COLUMN public.tasks.removed_reason IS 'Why that was, in the words a KILLING event would have had; empty where nobody gave any.';
+
+--
+-- Name: host_maintenance; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.host_maintenance AS
+ SELECT host,
+    h.agent_id,
+    COALESCE(h.mode, 'UNKNOWN'::text) AS mode,
+    h.mode_changed_at,
+    h.mode_changed_by,
+    r.default_sla_policy,
+    r.created_at AS requested_at,
+    r.created_by AS requested_by,
+        CASE
+            WHEN (abs(r.timeout_secs) < ((100 * 366) * (86400)::bigint)) THEN (r.created_at + ((r.timeout_secs)::double precision * '00:00:01'::interval))
+            ELSE NULL::timestamp with time zone
+        END AS forced_at,
+    COALESCE(t.active_tasks, (0)::bigint) AS active_tasks,
+    COALESCE(t.ending_tasks, (0)::bigint) AS ending_tasks,
+    h.last_seen_at
+   FROM ((public.hosts h
+     FULL JOIN public.host_maintenance_requests r USING (host))
+     LEFT JOIN ( SELECT tasks.slave_host AS host,
+            count(*) AS active_tasks,
+            count(*) FILTER (WHERE (tasks.status = ANY (ARRAY['DRAINING'::text, 'KILLING'::text, 'RESTARTING'::text, 'PREEMPTING'::text]))) AS ending_tasks
+           FROM public.tasks
+          WHERE ((tasks.slave_host IS NOT NULL) AND (tasks.removed_at IS NULL) AND (tasks.status = ANY (ARRAY['PENDING'::text, 'STARTING'::text, 'RUNNING'::text, 'KILLING'::text, 'ASSIGNED'::text, 'RESTARTING'::text, 'PREEMPTING'::text, 'THROTTLED'::text, 'DRAINING'::text, 'PARTITIONED'::text])))
+          GROUP BY tasks.slave_host) t USING (host));
+
+--
+-- Name: VIEW host_maintenance; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.host_maintenance IS 'Hosts, their modes and drains, and how many tasks each still has.';
+
+--
+-- Name: COLUMN host_maintenance.host; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.host IS 'Host name, as in tasks.slave_host.';
+
+--
+-- Name: COLUMN host_maintenance.agent_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.agent_id IS 'Id of the agent on it, as in tasks.slave_id.';
+
+--
+-- Name: COLUMN host_maintenance.mode; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.mode IS 'As in hosts; UNKNOWN where there is a request for a host the backend never reported.';
+
+--
+-- Name: COLUMN host_maintenance.mode_changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.mode_changed_at IS 'When it came into this mode.';
+
+--
+-- Name: COLUMN host_maintenance.mode_changed_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.mode_changed_by IS 'Who changed it; empty where the scheduler did, because the last task was gone.';
+
+--
+-- Name: COLUMN host_maintenance.default_sla_policy; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.default_sla_policy IS 'What the drain spares: SlaPolicy for tasks that have none of their own.';
+
+--
+-- Name: COLUMN host_maintenance.requested_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.requested_at IS 'When the drain was asked for; empty where there is no request.';
+
+--
+-- Name: COLUMN host_maintenance.requested_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.requested_by IS 'Who asked for it.';
+
+--
+-- Name: COLUMN host_maintenance.forced_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.forced_at IS 'From when on no SLA holds the drain up; empty where that is a century away.';
+
+--
+-- Name: COLUMN host_maintenance.active_tasks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.active_tasks IS 'Tasks on the host that have not ended.';
+
+--
+-- Name: COLUMN host_maintenance.ending_tasks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.ending_tasks IS 'Those of them that were told to end.';
+
+--
+-- Name: COLUMN host_maintenance.last_seen_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_maintenance.last_seen_at IS 'When the backend last announced the host.';
+
+--
+-- Name: task_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.task_events (
+    id bigint NOT NULL,
+    task_id text NOT NULL,
+    status text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    message text,
+    scheduler text,
+    recorded_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT task_events_status_check CHECK ((status = ANY (ARRAY['THROTTLED'::text, 'PENDING'::text, 'ASSIGNED'::text, 'STARTING'::text, 'RUNNING'::text, 'PREEMPTING'::text, 'RESTARTING'::text, 'DRAINING'::text, 'KILLING'::text, 'PARTITIONED'::text, 'FINISHED'::text, 'FAILED'::text, 'KILLED'::text, 'LOST'::text])))
+);
+
+--
+-- Name: TABLE task_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.task_events IS 'What happened to each task, in order of id. Append-only.';
+
+--
+-- Name: COLUMN task_events.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.id IS 'Order of the events, of all tasks together; has gaps.';
+
+--
+-- Name: COLUMN task_events.task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.task_id IS 'The task it happened to.';
+
+--
+-- Name: COLUMN task_events.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.status IS 'The ScheduleStatus the task had from here on.';
+
+--
+-- Name: COLUMN task_events.happened_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.happened_at IS 'Wall time of the scheduler when it processed the change; never before an older event of the task.';
+
+--
+-- Name: COLUMN task_events.message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.message IS 'Who asked for it or what the backend said of it, as clients see it; may be empty.';
+
+--
+-- Name: COLUMN task_events.scheduler; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.scheduler IS 'Host name of the scheduler that recorded it.';
+
+--
+-- Name: COLUMN task_events.recorded_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_events.recorded_at IS 'The same moment on the clock of Postgres; ages are measured by it.';
 
 --
 -- Name: instance_history; Type: VIEW; Schema: public; Owner: -
@@ -2038,6 +2263,20 @@ ALTER TABLE ONLY public.cron_jobs
     ADD CONSTRAINT cron_jobs_pkey PRIMARY KEY (role, environment, job_name);
 
 --
+-- Name: host_maintenance_requests host_maintenance_requests_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_maintenance_requests
+    ADD CONSTRAINT host_maintenance_requests_pkey PRIMARY KEY (host);
+
+--
+-- Name: hosts hosts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.hosts
+    ADD CONSTRAINT hosts_pkey PRIMARY KEY (host);
+
+--
 -- Name: job_instance_update_events job_instance_update_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2237,6 +2476,18 @@ CREATE INDEX task_events_by_task ON public.task_events USING btree (task_id, id)
 --
 
 COMMENT ON INDEX public.task_events_by_task IS 'The events of a task in their order, and its newest.';
+
+--
+-- Name: tasks_active_by_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tasks_active_by_host ON public.tasks USING btree (slave_host) WHERE ((slave_host IS NOT NULL) AND (removed_at IS NULL) AND (status = ANY (ARRAY['PENDING'::text, 'STARTING'::text, 'RUNNING'::text, 'KILLING'::text, 'ASSIGNED'::text, 'RESTARTING'::text, 'PREEMPTING'::text, 'THROTTLED'::text, 'DRAINING'::text, 'PARTITIONED'::text])));
+
+--
+-- Name: INDEX tasks_active_by_host; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.tasks_active_by_host IS 'What still holds a host: for drains.';
 
 --
 -- Name: tasks_by_job; Type: INDEX; Schema: public; Owner: -
@@ -2486,16 +2737,34 @@ GRANT SELECT ON TABLE public.explicit_pauses TO aurora_shim_auditor;
 GRANT SELECT ON TABLE public.heartbeat_blocks TO aurora_shim_auditor;
 
 --
--- Name: TABLE task_events; Type: ACL; Schema: public; Owner: -
+-- Name: TABLE host_maintenance_requests; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT ON TABLE public.task_events TO aurora_shim_auditor;
+GRANT SELECT ON TABLE public.host_maintenance_requests TO aurora_shim_auditor;
+
+--
+-- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.hosts TO aurora_shim_auditor;
 
 --
 -- Name: TABLE tasks; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.tasks TO aurora_shim_auditor;
+
+--
+-- Name: TABLE host_maintenance; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_maintenance TO aurora_shim_auditor;
+
+--
+-- Name: TABLE task_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.task_events TO aurora_shim_auditor;
 
 --
 -- Name: TABLE instance_history; Type: ACL; Schema: public; Owner: -

@@ -59,7 +59,7 @@ describe('on the way in', () => {
 
   test('absent arguments are absent, not zero', async () => {
     expect(await args('addInstances', '')).toEqual({});
-    expect(await args('slaDrainHosts', '"1":{"rec":{}}')).toEqual({ hosts: { hostNames: [] } });
+    expect(await args('slaDrainHosts', '"1":{"rec":{}}')).toEqual({ hosts: {} });
   });
 
   test('an empty JobKey, Identity or JobUpdateKey is a missing one', async () => {

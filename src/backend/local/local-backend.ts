@@ -11,6 +11,7 @@ import { SLAVE_ASSIGNED_STATES, type ScheduleStatus } from '../../core/model/sta
 import type {
   BackendSink,
   ClusterBackend,
+  HostEvent,
   KnownTask,
   StatusEvent,
   SubmitRequest,
@@ -22,7 +23,7 @@ import { bootId, isAlive } from './identity.js';
 import { signal } from './leftovers.js';
 import { settingsOf, type LocalBackendOptions, type LocalSettings } from './options.js';
 import { describeEnd, startSupervisor, sweep, type SupervisorEnd } from './supervision.js';
-import type { StateEntry } from './task-dir.js';
+import type { StateEntry, TaskSpec } from './task-dir.js';
 import { TaskIndex, type TaskEntry } from './task-index.js';
 import { prepareTask } from './prepare.js';
 
@@ -63,7 +64,8 @@ export class LocalBackend implements ClusterBackend {
       if (!ids.has(entry.taskId)) answered.push(...(await this.#meetStranger(entry)));
     }
     await Promise.all(answered);
-    await this.#delivery.host(this.#hostEvent());
+    const delivery = this.#delivery;
+    await Promise.all(this.#hostEvents().map((event) => delivery.host(event)));
     this.#prune();
     this.#attention.poll();
   }
@@ -155,12 +157,14 @@ export class LocalBackend implements ClusterBackend {
     if (this.#stopped) throw new Error('the backend is stopped');
     if (this.#index.get(request.taskId) !== undefined) return;
     const { spec, problem } = await prepareTask(request, this.#settings);
-    const entry = this.#index.add(request.taskId, spec.resources);
+    const holder = this.#holderOf(spec);
+    const entry = this.#index.add(spec);
     try {
       mkdirSync(entry.dir.path, { recursive: true });
       chmodSync(entry.dir.path, this.#settings.nosetuid ? 0o700 : 0o711);
-      if (problem !== undefined) {
-        this.#refuse(entry, problem);
+      if (problem !== undefined || holder !== undefined) {
+        if (holder === undefined) this.#refuse(entry, problem ?? '');
+        else this.#end(entry, 'lost', `Task ${holder.taskId} has a port of this one.`);
         entry.dir.writeSpec(spec);
         this.#look(entry);
         return;
@@ -173,11 +177,24 @@ export class LocalBackend implements ClusterBackend {
     this.#launch(entry);
   }
 
+  /**
+   * A live task with one of these ports. The core gives none twice, but may think a task gone that is not,
+   * or, after the hosts of the machine were divided anew, not know of one.
+   */
+  #holderOf({ assignedPorts = [] }: TaskSpec): TaskEntry | undefined {
+    if (assignedPorts.length === 0) return undefined;
+    const wanted = new Set(assignedPorts);
+    return this.#index.live().find(({ ports }) => ports.some((port) => wanted.has(port)));
+  }
+
   /** With validation off, a bad document surfaces as the reference shows it (thermos.md §1.7). */
   #refuse(entry: TaskEntry, message: string): void {
-    const atMs = this.#settings.clock.wallNow();
-    entry.dir.addState({ state: 'starting', atMs });
-    entry.dir.addState({ state: 'failed', message, atMs });
+    entry.dir.addState({ state: 'starting', atMs: this.#settings.clock.wallNow() });
+    this.#end(entry, 'failed', message);
+  }
+
+  #end(entry: TaskEntry, state: 'failed' | 'lost', message: string): void {
+    entry.dir.addState({ state, message, atMs: this.#settings.clock.wallNow() });
   }
 
   #launch(entry: TaskEntry): void {
@@ -260,7 +277,7 @@ export class LocalBackend implements ClusterBackend {
       ...entryState,
       ...(isPartitioned && { state: 'lost' as const }),
       taskId: entry.taskId,
-      host: this.#settings.hostname,
+      host: this.#hostOf(entry),
     };
     const acknowledged = (): void => {
       if (entry.end !== undefined && entry.end.state === entryState.state) this.#acknowledge(entry);
@@ -318,10 +335,22 @@ export class LocalBackend implements ClusterBackend {
     }
   }
 
-  #hostEvent() {
-    const { hostname, stateDir, total } = this.#settings;
-    const used = this.#index.live().map(({ resources }) => resources);
-    return hostEvent(hostname, { ...machineResources(stateDir), ...total }, used);
+  #hostEvents(): HostEvent[] {
+    const { hosts, stateDir } = this.#settings;
+    const machine = machineResources(stateDir);
+    const live = this.#index.live();
+    return hosts.map((host) => {
+      const here = live.filter((entry) => this.#hostOf(entry) === host.host);
+      return hostEvent(
+        host,
+        machine,
+        here.map(({ resources }) => resources),
+      );
+    });
+  }
+
+  #hostOf({ host }: TaskEntry): string {
+    return host ?? this.#settings.hostname;
   }
 }
 

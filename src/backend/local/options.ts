@@ -8,6 +8,7 @@ import type { ExecutorFeatures } from '../../core/thermos/refusals.js';
 import type { Clock, Timers } from '../../time.js';
 import type { HostResources } from '../backend.js';
 import { silentLog, type DriverLog } from '../supervised.js';
+import type { LocalHost } from './host.js';
 
 export interface LocalBackendOptions {
   /**
@@ -24,6 +25,8 @@ export interface LocalBackendOptions {
   readonly nosetuid?: boolean;
   /** What is announced of the machine; default what it has. */
   readonly total?: Partial<HostResources>;
+  /** Names the machine goes by instead of `hostname`, each a host of its own to the core. */
+  readonly hosts?: readonly LocalHost[];
   readonly features?: Pick<ExecutorFeatures, 'announce'>;
   /** The reference executor's flags: `--preserve_env`, `--runner-logger-*`, `--stop_timeout_in_secs`. */
   readonly preserveEnv?: boolean;
@@ -45,15 +48,19 @@ export interface LocalBackendOptions {
   readonly maxRetryMs?: number;
 }
 
-export type LocalSettings = Required<Omit<LocalBackendOptions, 'total'>> &
-  Pick<LocalBackendOptions, 'total'> & { readonly shell: string };
+export type LocalSettings = Required<Omit<LocalBackendOptions, 'total'>> & {
+  readonly shell: string;
+};
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 
-export function settingsOf(options: LocalBackendOptions): LocalSettings {
+export function settingsOf(given: LocalBackendOptions): LocalSettings {
+  const { total = {}, ...options } = given;
+  const name = options.hostname ?? hostname();
   return {
     log: silentLog,
-    hostname: hostname(),
+    hostname: name,
+    hosts: [{ host: name, total }],
     nosetuid: process.getuid?.() !== 0,
     features: {},
     preserveEnv: false,

@@ -40,6 +40,8 @@ export async function prepareTask(
     stopTimeoutSecs: settings.stopTimeoutSecs,
     httpTimeoutMs: HTTP_TIMEOUT_MS,
     maxRuns: settings.maxRuns,
+    host: target.host,
+    assignedPorts: Object.values(target.ports),
     resources: resourcesOf(config),
   };
   try {

@@ -61,6 +61,9 @@ export interface TaskSpec {
   readonly stopTimeoutSecs: number;
   readonly httpTimeoutMs: number;
   readonly maxRuns: number;
+  /** The host it was placed on, and the ports it was given there; absent in specs of former releases. */
+  readonly host?: string;
+  readonly assignedPorts?: readonly number[];
   /** Cores, MiB, MiB: for the host's free resources. */
   readonly resources: { readonly cpus: number; readonly ramMb: number; readonly diskMb: number };
 }

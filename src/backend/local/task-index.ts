@@ -2,15 +2,17 @@
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HostResources } from '../backend.js';
 import type { DriverLog } from '../supervised.js';
 import type { ProcessIdentity } from './identity.js';
-import { isEnded, taskHash, TaskDir, type StateEntry } from './task-dir.js';
+import { isEnded, taskHash, TaskDir, type StateEntry, type TaskSpec } from './task-dir.js';
 
 export interface TaskEntry {
   readonly taskId: string;
   readonly dir: TaskDir;
-  readonly resources: HostResources;
+  /** What its spec says of it. */
+  readonly resources: TaskSpec['resources'];
+  readonly host: string | undefined;
+  readonly ports: readonly number[];
   /** As many of its states have been handed to the delivery. */
   told: number;
   /** Its end status, once seen. */
@@ -42,7 +44,7 @@ export class TaskIndex {
           await this.#removeDir(dir);
           continue;
         }
-        const entry = this.#put(dir, spec.taskId, spec.resources);
+        const entry = this.#put(dir, spec);
         entry.acknowledged = dir.isTold;
         this.see(entry, dir.readStates());
       } catch (error) {
@@ -51,8 +53,8 @@ export class TaskIndex {
     }
   }
 
-  add(taskId: string, resources: HostResources): TaskEntry {
-    return this.#put(new TaskDir(this.stateDir, taskHash(taskId)), taskId, resources);
+  add(spec: TaskSpec): TaskEntry {
+    return this.#put(new TaskDir(this.stateDir, taskHash(spec.taskId)), spec);
   }
 
   get(taskId: string): TaskEntry | undefined {
@@ -97,11 +99,9 @@ export class TaskIndex {
     await this.#removeDir(entry.dir);
   }
 
-  #put(dir: TaskDir, taskId: string, resources: HostResources): TaskEntry {
+  #put(dir: TaskDir, { taskId, resources, host, assignedPorts: ports = [] }: TaskSpec): TaskEntry {
     const entry: TaskEntry = {
-      taskId,
-      dir,
-      resources,
+      ...{ taskId, dir, resources, host, ports },
       told: 0,
       acknowledged: false,
       hasChild: false,

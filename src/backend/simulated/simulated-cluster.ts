@@ -44,7 +44,9 @@ export interface SimulatedHost {
   readonly agentId?: string;
   /** Default `{host: [host]}`, which is also added where it is missing. */
   readonly attributes?: Readonly<Record<string, readonly string[]>>;
-  readonly total?: HostResources;
+  /** What is not given is plenty. */
+  readonly total?: Partial<HostResources>;
+  readonly portRanges?: HostEvent['portRanges'];
 }
 
 export interface SimulatedClusterOptions {
@@ -375,7 +377,7 @@ export class SimulatedCluster {
 
   #hostEvent(host: Host): HostEvent {
     const { spec } = host;
-    const total = spec.total ?? LARGE;
+    const total = { ...LARGE, ...spec.total };
     const free = { cpus: total.cpus, ramMb: total.ramMb, diskMb: total.diskMb };
     for (const taskId of host.live) {
       for (const resource of this.#workloads.get(taskId)?.request.config.resources ?? []) {
@@ -391,6 +393,7 @@ export class SimulatedCluster {
       attributes: { host: [spec.host], ...spec.attributes },
       total,
       free: host.up ? free : { cpus: 0, ramMb: 0, diskMb: 0 },
+      ...(spec.portRanges === undefined ? {} : { portRanges: spec.portRanges }),
     };
   }
 }

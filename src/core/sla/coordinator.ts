@@ -14,6 +14,8 @@ export interface CoordinatorQuestion {
   readonly instanceId: number;
   /** The IDL's ScheduledTask, in its field names. */
   readonly task: Readonly<Record<string, unknown>>;
+  /** Further members of the body. */
+  readonly params?: Readonly<Record<string, string>>;
 }
 
 /**
