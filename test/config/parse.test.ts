@@ -281,8 +281,8 @@ describe('flags without effect so far', () => {
         'backup_dir',
         'backup_interval',
         'history_prune_threshold',
-        'kerberos_server_principal',
         'preemption_delay',
+        'kerberos_server_principal',
       ].map(warning),
     );
   });
