@@ -22,20 +22,20 @@ export interface MethodShape {
 
 /** Each service's own methods, without those of its bases. */
 export interface Services {
-  readonly open: Iterable<MethodShape>;
-  readonly manager: Iterable<MethodShape>;
-  readonly admin: Iterable<MethodShape>;
-  readonly extension: Iterable<MethodShape>;
+  readonly open: readonly MethodShape[];
+  readonly manager: readonly MethodShape[];
+  readonly admin: readonly MethodShape[];
+  readonly extension: readonly MethodShape[];
 }
 
 /** The services under the names the IDL gives them. @throws Error for one that is not there */
 export function servicesOf(
   all: ReadonlyMap<string, { readonly methods: ReadonlyMap<string, MethodShape> }>,
 ): Services {
-  const methods = (service: string): Iterable<MethodShape> => {
+  const methods = (service: string): readonly MethodShape[] => {
     const found = all.get(service);
     if (found === undefined) throw new Error(`the IDL has no service ${service}`);
-    return found.methods.values();
+    return [...found.methods.values()];
   };
   return {
     open: methods('ReadOnlyScheduler'),
