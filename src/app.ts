@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { uptime } from 'node:os';
+import { createAccess } from './access.js';
 import type { ClusterBackend } from './backend/backend.js';
 import { LocalBackend } from './backend/local/local-backend.js';
 import { SimulatedBackend } from './backend/simulated/simulated-backend.js';
@@ -96,6 +97,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   started.add(async () => clearInterval(sampling));
   let serving = false;
 
+  const access = await createAccess(config, log, stats, metrics);
   const limits = validationLimits(config, (task) => executorDataProblem(task));
   const database = await openDatabase(config, log, started);
   const holder = randomUUID();
@@ -139,7 +141,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     askCoordinator: coordinator.ask,
   });
   const rpcDeps = {
-    ...{ engine, limits, stats },
+    ...{ engine, limits, stats, ...access?.forRpc },
     settings: { unknownPulseResponse: config.unknown_pulse_response },
   };
   const service = createAuroraService(
@@ -152,6 +154,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
       serverInfo: { clusterName: config.cluster_name, statsUrlPrefix: config.viz_job_url_prefix },
       log,
       onCall: callCounter(stats, metrics),
+      ...access?.forRpc,
       repeated: ['pulseJobUpdate', 'pulseJobUpdates', 'heartbeatJobUpdate'],
     },
   );
@@ -164,7 +167,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     ip: config.ip,
     port: config.http_port,
     api: createApiHandler({
-      ...{ service, count },
+      ...{ service, count, ...access?.forApi },
       maxBodyBytes: config.http_max_body_size,
       ...(config.enable_cors_for === undefined ? {} : { corsDomain: config.enable_cors_for }),
     }),
@@ -174,6 +177,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
         leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
         quit: () => end(0),
         abort: options.abort,
+        ...access?.forOperators,
       }),
       ...hostRoutes(() => engine.maintenance.overview()),
     },

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Config, Surroundings } from './config/flags.js';
 import type { VirtualHost } from './config/virtual-hosts.js';
+import type { Realm } from './core/access/realm.js';
+import { parseRealm } from './core/access/realm.js';
 import type { Range } from './core/model/ranges.js';
 import type { ExecutorDataProblem, ValidationLimits } from './core/validate/limits.js';
 import { DEFAULT_LIMITS } from './core/validate/limits.js';
@@ -132,26 +134,86 @@ export function validationLimits(config: Config, problemOf: ExecutorDataProblem)
   };
 }
 
+/** How callers of `/api` prove who they are, and what they may do then. */
+export interface AccessSettings extends Realm {
+  /** `-shiro_after_auth_filter`. */
+  readonly afterAuthPath?: string;
+}
+
+/** `file:` is dropped; Shiro's other prefixes name places that are only in a JVM. */
+function iniPath(flag: string, path: string): string {
+  const [, prefix, rest = ''] = /^(file|classpath|url):(.*)$/s.exec(path) ?? [];
+  if (prefix === undefined) return path;
+  if (prefix === 'file') return rest;
+  throw new Error(`${flag}: only a path of a file, with or without file: before it, can be read`);
+}
+
+/**
+ * Undefined while authentication is off.
+ *
+ * @throws Error when the INI cannot be read or is wrong; it names flag, file, line and rule
+ */
+export function accessSettings(config: Config): AccessSettings | undefined {
+  const { http_authentication_mechanism: mechanism, shiro_ini_path: path = '' } = config;
+  if (mechanism === 'NONE') return undefined;
+  const flag = `--shiro_ini_path=${path}`;
+  const file = iniPath(flag, path);
+  const { shiro_after_auth_filter: afterAuthPath } = config;
+  try {
+    const realm = parseRealm(readFileSync(file, 'utf8'));
+    return afterAuthPath === undefined ? realm : { ...realm, afterAuthPath };
+  } catch (error) {
+    throw new Error(`${flag}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What of security is wanted and not there. */
+function unsupportedSecurity(config: Config): string[] {
+  const { http_authentication_mechanism: mechanism, shiro_realm_modules: realms } = config;
+  if (mechanism === 'NONE') return [];
+  if (mechanism === 'NEGOTIATE') {
+    return [
+      '--http_authentication_mechanism=NEGOTIATE needs the optional package kerberos, which this ' +
+        'version does not come with; use BASIC',
+    ];
+  }
+  const found: string[] = [];
+  if (realms.includes('KERBEROS5_AUTHN')) {
+    found.push('--shiro_realm_modules=KERBEROS5_AUTHN goes with NEGOTIATE, which is not supported');
+  }
+  if (!realms.includes('INI_AUTHNZ')) {
+    found.push('--http_authentication_mechanism=BASIC needs INI_AUTHNZ in --shiro_realm_modules');
+  }
+  return found;
+}
+
 /** Flags set to something this version cannot do: starting anyway would ignore them. */
 export function unsupported(config: Config): string[] {
   const wanted: [boolean, string][] = [
     [config.backend === 'kubernetes', '--backend=kubernetes'],
-    [
-      config.http_authentication_mechanism !== 'NONE',
-      `--http_authentication_mechanism=${config.http_authentication_mechanism}`,
-    ],
     [config.webhook_config !== undefined, '--webhook_config'],
     [config.custom_executor_config !== undefined, '--custom_executor_config'],
     [config.global_container_mounts.length > 0, '--global_container_mounts'],
     [config.standby_proxy, '--standby_proxy=true'],
   ];
-  return wanted.flatMap(([isSet, flag]) => (isSet ? [`${flag} is not supported yet`] : []));
+  return [
+    ...unsupportedSecurity(config),
+    ...wanted.flatMap(([isSet, flag]) => (isSet ? [`${flag} is not supported yet`] : [])),
+  ];
 }
 
-/** What to do about flags that have no effect yet (`notYet`), beyond the warning of the parser. */
+/** What to say of flags that have no effect, yet or here, beyond the warning of the parser. */
 export function withoutEffect(config: Config): string[] {
-  const wantsZooKeeper = config.serverset_path !== undefined || config.zk_endpoints.length > 0;
-  return wantsZooKeeper
-    ? ['no announcement in ZooKeeper yet: clients must be given the address of this server']
-    : [];
+  const found: string[] = [];
+  if (config.serverset_path !== undefined || config.zk_endpoints.length > 0) {
+    found.push(
+      'no announcement in ZooKeeper yet: clients must be given the address of this server',
+    );
+  }
+  if (config.http_authentication_mechanism === 'NONE' && config.shiro_ini_path !== undefined) {
+    found.push(
+      '--shiro_ini_path is not read with --http_authentication_mechanism=NONE: everybody may do everything',
+    );
+  }
+  return found;
 }

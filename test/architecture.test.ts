@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['app.ts', 'commands', 'config', 'settings.ts', 'import-backup.ts'],
   'import-backup.ts': ['wire', 'store', 'core'],
   'app.ts': ['*'],
+  'access.ts': ['config', 'core', 'http', 'rpc', 'settings.ts', 'wire'],
   'settings.ts': ['config', 'core', 'engine', 'outbound', 'rpc', 'store'],
   commands: ['config', 'core', 'store', 'wire'],
   'time.ts': [],

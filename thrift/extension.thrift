@@ -61,6 +61,8 @@ enum BulkPulseStatus {
   UNKNOWN = 3
   /** No update can have that key: a part of it is missing or holds characters no key has. */
   MALFORMED_KEY = 4
+  /** The caller may not pulse updates of that job, whether there is such an update or not. */
+  NOT_PERMITTED = 5
 }
 
 struct PulsedJobUpdate {

@@ -8,8 +8,10 @@ import { parseArgs } from 'node:util';
 import type { JobUpdateKey } from '../core/model/keys.js';
 import { parseJobKey, updateKeyText } from '../core/model/keys.js';
 import { parseDuration } from '../core/units.js';
-import type { ApiResponse } from '../wire/client.js';
+import type { ApiResponse, ClientCredentials } from '../wire/client.js';
 import { AuroraClient, ClientError } from '../wire/client.js';
+import type { Environment } from './credentials.js';
+import { readCredentials } from './credentials.js';
 
 export const PULSE_HELP = `Usage: aurora-shim pulse UPDATE [options] [-- COMMAND [ARGUMENT ...]]
 
@@ -21,8 +23,13 @@ the last line it wrote as the message, and this command ends.
   --url=<url>            the scheduler  [http://127.0.0.1:8081]
   --interval=<duration>  time between two pulses; keep it far below blockIfNoPulsesAfterMs  [10secs]
   --timeout=<duration>   how long COMMAND may take before it counts as failed  [the interval]
+  --user=<name>          whom to log in as  [AURORA_SHIM_USER]
+  --password_file=<path> whose first line is the password  [the password is AURORA_SHIM_PASSWORD]
 
-Ends with 0 when the update has ended, 2 when it was paused, 1 on a bad argument or an unknown update.
+A password is never an argument, which others on the machine could read.
+
+Ends with 0 when the update has ended, 2 when it was paused, 1 on a bad argument, an unknown update, or
+where the scheduler lets this user not pulse it.
 `;
 
 /** Longest message of a pause (rpc.md §1). */
@@ -39,10 +46,11 @@ export interface PulseOptions {
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly command: readonly string[];
+  readonly credentials?: ClientCredentials;
 }
 
 /** @throws Error with one line that says what is wrong with the arguments */
-export function parsePulse(argv: readonly string[]): PulseOptions {
+export function parsePulse(argv: readonly string[], env: Environment = {}): PulseOptions {
   const split = argv.indexOf('--');
   const own = split === -1 ? argv : argv.slice(0, split);
   const command = split === -1 ? [] : argv.slice(split + 1);
@@ -53,11 +61,14 @@ export function parsePulse(argv: readonly string[]): PulseOptions {
       url: { type: 'string', default: DEFAULT_URL },
       interval: { type: 'string', default: DEFAULT_INTERVAL },
       timeout: { type: 'string' },
+      user: { type: 'string' },
+      password_file: { type: 'string' },
     },
   });
   const [text, ...rest] = positionals;
   if (text === undefined || rest.length > 0) throw new Error('pulse takes one update');
   if (split !== -1 && command.length === 0) throw new Error('no command stands behind --');
+  const credentials = readCredentials(values, env);
   const intervalMs = parseDuration(values.interval);
   if (intervalMs <= 0) throw new Error('--interval must be longer than 0');
   return {
@@ -66,6 +77,7 @@ export function parsePulse(argv: readonly string[]): PulseOptions {
     intervalMs,
     timeoutMs: values.timeout === undefined ? intervalMs : parseDuration(values.timeout),
     command,
+    ...(credentials === undefined ? {} : { credentials }),
   };
 }
 
@@ -90,7 +102,11 @@ export async function pulse(
   print: PulseOutput,
   signal?: AbortSignal,
 ): Promise<number> {
-  const client = new AuroraClient({ url: options.url, timeoutMs: options.intervalMs });
+  const { url, intervalMs, credentials } = options;
+  const client = new AuroraClient({
+    ...{ url, timeoutMs: intervalMs },
+    ...(credentials === undefined ? {} : { credentials }),
+  });
   const name = nameOf(options.target);
   try {
     let shown = '';
@@ -119,7 +135,7 @@ export async function pulse(
         say(`${name}: ${status.text}`);
         if (status.exitCode !== undefined) return status.exitCode;
       }
-      await pause(Math.max(0, options.intervalMs - (performance.now() - began)), signal);
+      await pause(Math.max(0, intervalMs - (performance.now() - began)), signal);
     }
     return 0;
   } finally {
@@ -139,8 +155,14 @@ async function onePulse(
   const response = byKey
     ? await callSafely<Pulsed>(client, 'pulseJobUpdate', { key: target })
     : await callSafely<Heard>(client, 'heartbeatJobUpdate', { updateId: target.id });
-  if (typeof response === 'string') return { text: `not pulsed: ${response}` };
+  if (response instanceof ClientError) {
+    const text = `not pulsed: ${response.message}`;
+    return response.status === 401 ? { text, exitCode: 1 } : { text };
+  }
   const { responseCode, result } = response;
+  if (responseCode === 'AUTH_FAILED') {
+    return { text: `not pulsed: ${detailsOf(response)}`, exitCode: 1 };
+  }
   if (responseCode === 'INVALID_REQUEST') {
     return { text: `unknown update: ${detailsOf(response)}`, exitCode: 1 };
   }
@@ -174,7 +196,7 @@ async function pauseUpdate(
   const key = target.job === undefined ? await findKey(client, target.id) : target;
   if ('why' in key) return key;
   const response = await callSafely(client, 'pauseJobUpdate', { key, message });
-  if (typeof response === 'string') return { why: response, isOver: false };
+  if (response instanceof ClientError) return { why: response.message, isOver: false };
   if (response.responseCode === 'OK') return undefined;
   return { why: detailsOf(response), isOver: response.responseCode === 'INVALID_REQUEST' };
 }
@@ -187,7 +209,7 @@ interface Found {
 async function findKey(client: AuroraClient, id: string): Promise<JobUpdateKey | Refusal> {
   const query = { updateIds: [id] };
   const response = await callSafely<Found>(client, 'getJobUpdateBlockers', { query });
-  if (typeof response === 'string') return { why: response, isOver: false };
+  if (response instanceof ClientError) return { why: response.message, isOver: false };
   if (response.responseCode !== 'OK') return { why: detailsOf(response), isOver: false };
   return (
     response.result?.updates[0]?.key ?? {
@@ -201,11 +223,11 @@ async function callSafely<Result>(
   client: AuroraClient,
   method: string,
   args: Readonly<Record<string, unknown>>,
-): Promise<ApiResponse<Result> | string> {
+): Promise<ApiResponse<Result> | ClientError> {
   try {
     return await client.call<Result>(method, args);
   } catch (error) {
-    if (error instanceof ClientError) return error.message;
+    if (error instanceof ClientError) return error;
     throw error;
   }
 }

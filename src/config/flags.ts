@@ -478,7 +478,7 @@ export const FLAGS = {
     'NONE',
     'how callers of /api prove who they are',
   ),
-  shiro_ini_path: security.optional(path, 'INI file with users and roles', notYet),
+  shiro_ini_path: security.optional(path, 'INI file with users and roles'),
   shiro_realm_modules: security.flag(
     list(
       oneOf(['INI_AUTHNZ', 'KERBEROS5_AUTHN'], {
@@ -488,7 +488,6 @@ export const FLAGS = {
     ),
     'INI_AUTHNZ',
     'where users and roles come from',
-    notYet,
   ),
   shiro_credentials_matcher: security.flag(
     oneOf(['SimpleCredentialsMatcher'], {
@@ -496,12 +495,10 @@ export const FLAGS = {
     }),
     'SimpleCredentialsMatcher',
     'how passwords are compared; there is one way',
-    notYet,
   ),
   shiro_after_auth_filter: security.optional(
     path,
     'JavaScript module asked after authentication (Aurora: a Java class)',
-    notYet,
   ),
   kerberos_server_keytab: security.optional(path, 'keytab of NEGOTIATE', notYet),
   kerberos_server_principal: security.optional(text, 'principal of NEGOTIATE', notYet),

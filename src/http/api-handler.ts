@@ -25,8 +25,13 @@ export interface ApiHandlerOptions {
   readonly maxBodyBytes?: number;
   /** The one value of `-enable_cors_for`; unset sends no CORS headers. */
   readonly corsDomain?: string;
-  /** Who calls; without it everybody is `UNSECURE` (rpc.md §1). A throw ends the connection. */
-  readonly callerOf?: (request: IncomingMessage) => Caller;
+  /**
+   * Who calls, or the answer to somebody who is turned away (operations.md §1.1); asked before the body is
+   * read. Without it everybody is `UNSECURE` (rpc.md §1). A throw ends the connection.
+   */
+  readonly callerOf?: (request: IncomingMessage) => Login | Promise<Login>;
+  /** The answer where the service says that a call needs a login. */
+  readonly challenge?: Refusal;
   /** Told of every answer. */
   readonly count?: CountRequest;
 }
@@ -41,8 +46,11 @@ export type ApiHandler = (
   awaitsContinue?: boolean,
 ) => void;
 
-/** An answer that does not depend on the body. */
-interface Refusal {
+/** Somebody whose call goes on, or an answer. */
+export type Login = Caller | Refusal;
+
+/** An answer that does not depend on the body; `headers` are names and values in turn. */
+export interface Refusal {
   readonly status: number;
   readonly headers: readonly string[];
   readonly text: string;
@@ -65,6 +73,9 @@ const INVALID_BODY: Refusal = {
   headers: ['Content-Type', 'text/html; charset=utf-8', 'Connection', 'close'],
   text: '<!DOCTYPE html><title>500</title><p>The body is no Thrift message that can be read.</p>',
 };
+
+/** S9, where nothing says how to log in. */
+const UNAUTHORIZED: Refusal = { status: 401, headers: [], text: '' };
 
 function corsHeaders(domain: string | undefined): readonly string[] {
   if (domain === undefined) return [];
@@ -125,10 +136,35 @@ class Api {
   }
 
   handle(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
-    const { headers } = request;
     const startedMs = performance.now();
+    const { callerOf } = this.options;
+    if (callerOf === undefined) {
+      return this.receive(request, response, awaitsContinue, startedMs, ANYBODY);
+    }
+    const receive = (login: Login): void =>
+      this.receive(request, response, awaitsContinue, startedMs, login);
+    try {
+      const login = callerOf(request);
+      if (!(login instanceof Promise)) return receive(login);
+      login.then(receive).catch(() => request.socket.destroy());
+    } catch {
+      request.socket.destroy();
+    }
+  }
+
+  private receive(
+    request: IncomingMessage,
+    response: ServerResponse,
+    awaitsContinue: boolean,
+    startedMs: number,
+    login: Login,
+  ): void {
+    const { headers } = request;
     const encoding = requestEncoding(headers['content-type']);
-    const refusal = methodRefusal(request.method) ?? typeRefusal(encoding, headers['content-type']);
+    const refusal =
+      'status' in login
+        ? login
+        : (methodRefusal(request.method) ?? typeRefusal(encoding, headers['content-type']));
     const declared = headers['content-length'];
     if (declared !== undefined && Number(declared) > this.maxBodyBytes) {
       return this.refuseBody(request, response, startedMs);
@@ -152,8 +188,8 @@ class Api {
     const finish = (): void => {
       if (refusal !== undefined) return this.refuse(response, refusal, startedMs);
       const body = others === undefined ? (first ?? NOTHING) : Buffer.concat(others, size);
-      // Anything that is not read as one of the two was refused.
-      this.call(request, response, body, encoding as ProtocolName, startedMs);
+      // Anything that is not read as one of the two was refused, and so was who is no caller.
+      this.call(request, response, body, encoding as ProtocolName, startedMs, login as Caller);
     };
     request.on('data', take).on('end', finish);
   }
@@ -164,22 +200,18 @@ class Api {
     body: Buffer,
     encoding: ProtocolName,
     startedMs: number,
+    caller: Caller,
   ): void {
-    const { service, callerOf } = this.options;
+    const { service, challenge } = this.options;
     const protocol = responseProtocol(firstAccept(request));
-    let caller: Caller;
-    try {
-      caller = callerOf === undefined ? ANYBODY : callerOf(request);
-    } catch {
-      request.socket.destroy();
-      return;
-    }
     service
       .handle(body, encoding, protocol, caller)
       .then((result) => {
         if ('close' in result) request.socket.destroy();
         else if (result.status === 200) {
           this.reply(request, response, protocol, result.body, startedMs);
+        } else if (result.status === 401) {
+          this.refuse(response, challenge ?? UNAUTHORIZED, startedMs);
         } else this.refuse(response, INVALID_BODY, startedMs);
       })
       // Nothing that goes wrong with one answer may end the process.

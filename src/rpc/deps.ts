@@ -7,6 +7,7 @@ import type { Validated } from '../core/validate/refusals.js';
 import { IDENTIFIER_RULE } from '../core/validate/refusals.js';
 import type { Engine } from '../engine/engine.js';
 import type { Stats } from '../observe/stats.js';
+import type { Authorization } from './authorize.js';
 import type { RpcMethod } from './outcome.js';
 
 export interface RpcSettings {
@@ -19,6 +20,8 @@ export interface RpcDeps {
   readonly limits: ValidationLimits;
   readonly settings: RpcSettings;
   readonly stats: Pick<Stats, 'increment'>;
+  /** For methods that alone know which job a call is about; unset while authentication is off. */
+  readonly authorization?: Authorization;
 }
 
 export { refuseIf } from '../core/validate/refusals.js';

@@ -4,13 +4,15 @@
  */
 import { RefusedError } from '../core/errors.js';
 import type { JobKey, JobUpdateKey } from '../core/model/keys.js';
-import { isValidJobKey, updateKeyText } from '../core/model/keys.js';
+import { isValidJobKey, jobKeyText, updateKeyText } from '../core/model/keys.js';
 import type { ActiveUpdate } from '../engine/active-updates.js';
 import { findBlockers } from '../engine/blockers.js';
 import type { HeartbeatResult } from '../engine/pulses.js';
+import { findUpdatesById } from '../store/update-lookup.js';
+import type { Authorization } from './authorize.js';
 import type { RpcDeps, RpcMethods, SentUpdateKey } from './deps.js';
 import { countResult, given } from './deps.js';
-import type { Outcome, RpcMethod } from './outcome.js';
+import type { Caller, Outcome, RpcMethod } from './outcome.js';
 import { ok, refuse } from './outcome.js';
 
 /** Keys of one call at most: what a hundred monitors of a hundred updates would send. */
@@ -24,24 +26,46 @@ const ANSWERS = {
 } as const;
 
 /** As cheap as pulseJobUpdate: no SQL and no lane for an update in the registry. */
-function heartbeatMethod({ engine }: RpcDeps): RpcMethod {
+function heartbeatMethod({ engine, authorization }: RpcDeps): RpcMethod {
   // `-unknown_pulse_response` is for clients from before this method: none of them calls it.
   const answer = (updateId: string, result: HeartbeatResult): Promise<Outcome> =>
     result === 'UNKNOWN'
       ? Promise.resolve(refuse('INVALID_REQUEST', `There is no update ${updateId}.`))
       : ANSWERS[result];
-  return (args) => {
+  const heartbeat = (updateId: string): Promise<Outcome> => {
+    const result = engine.updates.pulses.heartbeat(updateId);
+    return typeof result === 'string'
+      ? answer(updateId, result)
+      : result.then((late) => answer(updateId, late));
+  };
+  return (args, caller) => {
     try {
       const updateId = given<string>(args, 'updateId');
       if (updateId.trim() === '') throw new RefusedError('ERROR', 'updateId must not be blank');
-      const result = engine.updates.pulses.heartbeat(updateId);
-      return typeof result === 'string'
-        ? answer(updateId, result)
-        : result.then((late) => answer(updateId, late));
+      return authorization === undefined
+        ? heartbeat(updateId)
+        : ifPermitted({ engine, authorization }, updateId, caller, heartbeat);
     } catch (error) {
       return Promise.reject(error as Error);
     }
   };
+}
+
+/** The job comes from the update, so whoever may not pulse it hears so only if there is one. */
+async function ifPermitted(
+  { engine, authorization }: { engine: RpcDeps['engine']; authorization: Authorization },
+  updateId: string,
+  caller: Caller,
+  heartbeat: (updateId: string) => Promise<Outcome>,
+): Promise<Outcome> {
+  engine.updater.requireLeading();
+  const { registry, options } = engine.updater;
+  const job =
+    registry.withId(updateId)?.key.job ??
+    (await options.db.read((tx) => findUpdatesById(tx, [updateId]))).get(updateId)?.key.job;
+  return job === undefined || authorization.mayPulse(caller, job)
+    ? heartbeat(updateId)
+    : authorization.notForJob('heartbeatJobUpdate', job, caller);
 }
 
 /** A key that could be an update's; undefined for one of which a part is missing or malformed. */
@@ -59,19 +83,40 @@ function bounded<T>(name: string, items: readonly T[]): readonly T[] {
 }
 
 /** One bad key must not keep a thousand good ones from being heard, so each has a status of its own. */
-function bulkMethod({ engine }: RpcDeps): RpcMethod {
-  return async (args) => {
+function bulkMethod({ engine, authorization }: RpcDeps): RpcMethod {
+  return async (args, caller) => {
     const sent = bounded('keys', given<readonly SentUpdateKey[]>(args, 'keys'));
     const keys = sent.map(wellFormed);
-    const good = keys.filter((key) => key !== undefined);
-    const results = await engine.updates.pulses.pulseAll(good);
+    const mayPulse = pulseCheck(authorization, caller);
+    const good = keys.filter((key) => key !== undefined && mayPulse(key.job));
+    const results = await engine.updates.pulses.pulseAll(good as JobUpdateKey[]);
     const byKey = new Map(good.map((key, index) => [key, results[index]]));
     return ok({
       updates: sent.map((key, index) => ({
         key,
-        status: (keys[index] && byKey.get(keys[index])) ?? 'MALFORMED_KEY',
+        status:
+          keys[index] === undefined ? 'MALFORMED_KEY' : (byKey.get(keys[index]) ?? 'NOT_PERMITTED'),
       })),
     });
+  };
+}
+
+/** Whether this caller may pulse a job's updates; a job that comes again is not asked about again. */
+function pulseCheck(
+  authorization: Authorization | undefined,
+  caller: Caller,
+): (job: JobKey) => boolean {
+  if (authorization === undefined) return () => true;
+  const known = new Map<string, boolean>();
+  return (job) => {
+    const text = jobKeyText(job);
+    let may = known.get(text);
+    if (may === undefined) {
+      may = authorization.mayPulse(caller, job);
+      known.set(text, may);
+      if (!may) authorization.failed('permission');
+    }
+    return may;
   };
 }
 

@@ -2,6 +2,8 @@
  * What an RPC answers, before any encoding: `wire/` turns it into the Response struct (wire.md §2.2).
  */
 
+import type { Permission } from '../core/access/permission.js';
+
 export type ResponseCode =
   | 'INVALID_REQUEST'
   | 'OK'
@@ -19,9 +21,11 @@ export interface Outcome {
   readonly result?: Readonly<Record<string, unknown>>;
 }
 
-/** Who calls; `UNSECURE` when no authentication is configured (rpc.md §1). */
+/** Who calls; `UNSECURE` when no authentication is configured (rpc.md §1), or nobody has logged in. */
 export interface Caller {
   readonly user: string;
+  /** What a login permits; `anonymous` without one. Unset while authentication is off. */
+  readonly access?: 'anonymous' | readonly Permission[];
 }
 
 /** Arguments by IDL name as plain records; absent ones undefined. */

@@ -26,6 +26,15 @@ export interface ClientOptions {
   readonly protocol?: ProtocolName;
   readonly timeoutMs?: number;
   readonly connections?: number;
+  /** Sent with every call; without it nobody logs in. */
+  readonly credentials?: ClientCredentials;
+}
+
+/** For HTTP BASIC. */
+export interface ClientCredentials {
+  /** No colon: the first one ends it. */
+  readonly user: string;
+  readonly password: string;
 }
 
 /** The one member of a Response's result, by its name. */
@@ -41,6 +50,13 @@ export interface ApiResponse<Result = ApiResult> {
 /** No Thrift reply came back. */
 export class ClientError extends Error {
   override readonly name = 'ClientError';
+  /** @param status of the HTTP answer, if there was one that is not 200 */
+  constructor(
+    message: string,
+    readonly status?: number,
+  ) {
+    super(message);
+  }
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -52,9 +68,12 @@ export class AuroraClient {
   private readonly methods: ReadonlyMap<string, MethodSchema>;
   private readonly fromCore: FromCore;
   private readonly agent: Agent;
+  private readonly authorization: { readonly Authorization?: string };
   private seqid = 0;
 
   constructor(private readonly options: ClientOptions) {
+    this.authorization =
+      options.credentials === undefined ? {} : { Authorization: basicHeader(options.credentials) };
     this.agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 4 });
     const schema = shimSchema();
     this.methods = methodsOf(schema, 'AuroraShim');
@@ -125,14 +144,18 @@ export class AuroraClient {
   private post(body: Buffer): Promise<Buffer> {
     const type = this.binary ? BINARY_TYPE : JSON_TYPE;
     return new Promise((resolve, reject) => {
-      const fail = (problem: string): void => reject(new ClientError(problem));
+      const fail = (problem: string, status?: number): void =>
+        reject(new ClientError(problem, status));
       const request = httpRequest(
         new URL('/api', this.options.url),
         {
           method: 'POST',
           agent: this.agent,
           timeout: this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-          headers: { 'Content-Type': type, Accept: type, 'Content-Length': body.length },
+          headers: {
+            ...{ 'Content-Type': type, Accept: type, 'Content-Length': body.length },
+            ...this.authorization,
+          },
         },
         (response) => {
           const pieces: Buffer[] = [];
@@ -140,7 +163,7 @@ export class AuroraClient {
           response.on('error', (error) => fail(error.message));
           response.on('end', () => {
             if (response.statusCode === 200) resolve(Buffer.concat(pieces));
-            else fail(`HTTP ${response.statusCode}`);
+            else fail(problemOf(response.statusCode), response.statusCode);
           });
         },
       );
@@ -208,6 +231,16 @@ export class AuroraClient {
       }
     }
   }
+}
+
+function basicHeader({ user, password }: ClientCredentials): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+function problemOf(status: number | undefined): string {
+  return status === 401
+    ? 'the scheduler wants a user and a password, or does not take these (HTTP 401)'
+    : `HTTP ${status}`;
 }
 
 const argumentsOf = (method: string): string => `${method}_args`;

@@ -52,6 +52,9 @@ export class Repeats<T> {
   private young = new Map<string, T>();
   private old = new Map<string, T>();
 
+  /** @param generation how many are kept in each of the two generations */
+  constructor(private readonly generation = GENERATION) {}
+
   get(rest: string): T | undefined {
     const known = this.young.get(rest);
     if (known !== undefined) return known;
@@ -61,7 +64,7 @@ export class Repeats<T> {
   }
 
   set(rest: string, value: T): void {
-    if (this.young.size >= GENERATION) {
+    if (this.young.size >= this.generation) {
       this.old = this.young;
       this.young = new Map();
     }

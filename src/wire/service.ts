@@ -6,6 +6,7 @@ import * as AuroraAdmin from '#thrift/AuroraAdmin';
 import * as AuroraShim from '#thrift/AuroraShim';
 import { Thrift } from 'thrift';
 import { RefusedError, TransientError } from '../core/errors.js';
+import type { Authorization } from '../rpc/authorize.js';
 import type { Caller, ResponseCode, RpcMethod } from '../rpc/outcome.js';
 import { createFromCore } from './from-core.js';
 import type { PlainRecord } from './presence.js';
@@ -36,8 +37,11 @@ import { JsonReader } from './tjson.js';
 import { JsonWriter } from './tjson-writer.js';
 import { createToCore, type ArgumentsToCore } from './to-core.js';
 
-/** `close`: the outcome is unknown, so the connection ends without an answer (S14). 500 is S8. */
-export type HandleResult = Answer | { readonly close: true };
+/**
+ * `close`: the outcome is unknown, so the connection ends without an answer (S14). 500 is S8; 401 is a call
+ * that needs a login (S9), of which nothing was run.
+ */
+export type HandleResult = Answer | { readonly close: true } | { readonly status: 401 };
 
 type Answer = { readonly status: 200; readonly body: Buffer } | { readonly status: 500 };
 
@@ -64,6 +68,8 @@ export interface AuroraServiceOptions {
   readonly onCall?: (method: string, code: ResponseCode | 'UNKNOWN', nanos: number) => void;
   /** AuroraAdmin of thrift/aurora.thrift unless another is given. */
   readonly api?: ServedApi;
+  /** Asked before a method runs; without it everybody may call everything (operations.md §1.1). */
+  readonly authorization?: Pick<Authorization, 'needsLogin' | 'refusal'>;
   /** Methods that are called with the same bytes again and again (see repeats.ts). */
   readonly repeated?: readonly string[];
 }
@@ -216,14 +222,17 @@ class ThriftService implements AuroraService {
 
   private async run(call: Call, caller: Caller, out: ProtocolWriter): Promise<HandleResult> {
     const { header, method } = call;
+    const { authorization } = this.options;
+    if (authorization?.needsLogin(header.name, caller)) return { status: 401 };
     let reply: Reply | 'unknown';
     try {
       if (call.refusal !== undefined) throw call.refusal;
       const args = call.args ?? method.toCore(call.values);
-      reply =
-        method.run === undefined
-          ? { code: 'ERROR', details: [`${header.name} is not implemented yet`] }
-          : await method.run(args, caller);
+      const refused = authorization?.refusal(header.name, args, caller);
+      if (refused !== undefined) reply = refused;
+      else if (method.run === undefined) {
+        reply = { code: 'ERROR', details: [`${header.name} is not implemented yet`] };
+      } else reply = await method.run(args, caller);
     } catch (error) {
       if (error instanceof Thrift.TException) {
         return exception(out, header, ExceptionType.INTERNAL_ERROR, error.message);

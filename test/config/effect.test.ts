@@ -8,8 +8,11 @@ import { describeFlags, helpText } from '../../src/config/help.js';
 const SRC = join(__dirname, '..', '..', 'src');
 const TABLE: Readonly<Record<string, Flag<unknown>>> = FLAGS;
 
-/** Read by the parser itself, which does not count otherwise: it looks at every flag. */
-const READ_BY_PARSER = new Set(['config_file']);
+/**
+ * Read by the parser itself, which does not count otherwise: it looks at every flag. The matcher has one
+ * value, and the parser refuses any other.
+ */
+const READ_BY_PARSER = new Set(['config_file', 'shiro_credentials_matcher']);
 
 /** Names of properties that a file reads, as `config.name` or by taking an object apart. */
 function propertiesRead(path: string): string[] {

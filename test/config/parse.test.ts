@@ -275,14 +275,14 @@ describe('flags without effect so far', () => {
   test('warn once each, wherever they were set', () => {
     const files = { '/c': 'preemption_delay=1mins\nbackup_interval=2hrs\nip=::1\n' };
     const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_BACKUP_INTERVAL: '3hrs' };
-    const argv = ['--config_file=/c', '--backup_dir', '/b', '-shiro_after_auth_filter=a.B'];
+    const argv = ['--config_file=/c', '--backup_dir', '/b', '-kerberos_server_principal=a.B'];
     expect(warnings({ argv, env, files })).toEqual(
       [
         'backup_dir',
         'backup_interval',
         'history_prune_threshold',
         'preemption_delay',
-        'shiro_after_auth_filter',
+        'kerberos_server_principal',
       ].map(warning),
     );
   });

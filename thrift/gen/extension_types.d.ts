@@ -28,6 +28,7 @@ declare enum BulkPulseStatus {
   FINISHED = 2,
   UNKNOWN = 3,
   MALFORMED_KEY = 4,
+  NOT_PERMITTED = 5,
 }
 
 declare enum InstanceWaitReason {

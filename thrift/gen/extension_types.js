@@ -29,7 +29,9 @@ ttypes.BulkPulseStatus = {
   '3' : 'UNKNOWN',
   'UNKNOWN' : 3,
   '4' : 'MALFORMED_KEY',
-  'MALFORMED_KEY' : 4
+  'MALFORMED_KEY' : 4,
+  '5' : 'NOT_PERMITTED',
+  'NOT_PERMITTED' : 5
 };
 ttypes.InstanceWaitReason = {
   '1' : 'TASK',
