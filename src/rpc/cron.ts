@@ -5,7 +5,6 @@ import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
 import { validateCronJob, validateCronSchedule } from '../core/validate/cron.js';
 import { instanceCountProblem } from '../core/validate/instance-count.js';
-import { cronQuotaNotYet } from '../core/validate/not-yet.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countWork, given, refuseIf, validJobKey, validOf } from './deps.js';
 import type { RpcMethod } from './outcome.js';
@@ -32,9 +31,9 @@ function templateMethod(
         ...(cronCollisionPolicy === undefined ? {} : { collisionPolicy: cronCollisionPolicy }),
         ...(owner?.user === undefined ? {} : { ownerUser: owner.user }),
         user: caller.user,
-        checkLimits: () => {
+        async checkLimits(tx) {
           refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob));
-          refuseIf(cronQuotaNotYet(config));
+          await engine.quotas.requireForTemplate(tx, config, instanceCount);
         },
         checkSchedule: () => validOf(validateCronSchedule(description)),
       },
