@@ -29,7 +29,7 @@ export interface TemplateRequest extends Omit<CronJobRecord, 'configHash'> {
   readonly config: TaskConfig;
   readonly user: string;
   /** Instance count and quota: after it is known that no update is active; rejects with a RefusedError. */
-  readonly checkLimits: (tx: WriteTransaction) => Promise<void>;
+  readonly checkLimits: (tx: WriteTransaction) => Promise<void> | undefined;
   /** Schedule and policy: after it is known whether the job exists; throws a RefusedError. */
   readonly checkSchedule: () => CronSchedule;
 }

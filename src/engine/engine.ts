@@ -32,6 +32,8 @@ import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SlaKillSettings } from './sla-kills.js';
 import { SlaKills } from './sla-kills.js';
+import type { SlaMetricsSettings } from './sla-metrics.js';
+import { SlaMetrics } from './sla-metrics.js';
 import { Stepping } from './stepping.js';
 import type { FlappingSettings, TaskSnapshot } from './tasks.js';
 import { Tasks, submitRequest } from './tasks.js';
@@ -49,6 +51,7 @@ export interface EngineSettings {
   readonly partitionAware: boolean;
   readonly portRanges: readonly Range[];
   readonly sla: SlaKillSettings;
+  readonly slaMetrics: SlaMetricsSettings;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
   readonly cron: CronSettings;
@@ -68,6 +71,8 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
     retry: { initialMs: 60_000, maxMs: 300_000 },
     maxBatchSize: 300,
   },
+  // None: unlike the flags' defaults, so that what is counted in statements stays as it is.
+  slaMetrics: { intervalMs: 60_000, production: [], nonProduction: [] },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
   cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
@@ -105,6 +110,7 @@ export class Engine {
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
   readonly updatePruning: UpdatePruning;
+  readonly slaMetrics: SlaMetrics;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
   private housekeeping: TimerHandle | undefined;
@@ -172,6 +178,10 @@ export class Engine {
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
     });
+    this.slaMetrics = new SlaMetrics({
+      ...{ db, configs, clock, timers, stats, log },
+      settings: settings.slaMetrics,
+    });
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
@@ -205,6 +215,7 @@ export class Engine {
     await this.updater.recover();
     await this.cron.start();
     this.updatePruning.start();
+    this.slaMetrics.start();
     this.keepHouse();
   }
 
@@ -213,6 +224,7 @@ export class Engine {
     this.stopped = true;
     this.housekeeping?.cancel();
     this.updatePruning.stop();
+    this.slaMetrics.stop();
     this.cron.stop();
     this.updater.stop();
     this.timeouts.stop();
@@ -234,8 +246,9 @@ export class Engine {
   }
 
   private isBusy(): boolean {
-    const { lanes, commands, timeouts, updatePruning } = this;
-    return lanes.busy > 0 || commands.busy || timeouts.pending > 0 || updatePruning.busy;
+    const { lanes, commands, timeouts, updatePruning, slaMetrics } = this;
+    const isPassing = updatePruning.busy || slaMetrics.busy;
+    return lanes.busy > 0 || commands.busy || timeouts.pending > 0 || isPassing;
   }
 
   private sink(): BackendSink {
