@@ -9,9 +9,9 @@ import type { TimeFrame } from '../core/sla/metrics.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import type { ConfigStore } from '../store/configs.js';
-import type { Database } from '../store/database.js';
+import type { Database, Queries } from '../store/database.js';
 import type { TaskOnPage } from '../store/sla-metrics.js';
-import { findSlaEvents, findTaskPage } from '../store/sla-metrics.js';
+import { findSlaEvents, taskPages } from '../store/sla-metrics.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
 
 export interface SlaMetricsSettings {
@@ -89,68 +89,63 @@ export class SlaMetrics {
     const { clock, settings, log } = this.options;
     const endMs = clock.wallNow();
     const frame = { startMs: endMs - settings.intervalMs, endMs };
+    const found = new Map<string, number>();
+    const figuresOf = (categories: readonly SlaCategory[], suffix: '' | '_nonprod') =>
+      new SlaFigures(frame, new Set(categories), suffix, found);
     const figures = {
-      production: new SlaFigures(frame, new Set(settings.production), ''),
-      nonProduction: new SlaFigures(frame, new Set(settings.nonProduction), '_nonprod'),
+      production: figuresOf(settings.production, ''),
+      nonProduction: figuresOf(settings.nonProduction, '_nonprod'),
     };
-    const problems: unknown[] = [];
-    let last: TaskOnPage | undefined;
-    do {
-      const page = await this.readPage(last, frame);
-      for (const { isOf, task } of page.tasks) {
-        try {
-          figures[isOf].add(task);
-        } catch (error) {
-          problems.push(error);
+    let problems = 0;
+    let firstProblem: unknown;
+    await this.options.db.snapshot(async (queries) => {
+      for await (const page of taskPages(queries, PAGE_SIZE)) {
+        if (this.stopped) return;
+        for (const { isOf, task } of await this.withEvents(queries, page, frame)) {
+          try {
+            figures[isOf].add(task);
+          } catch (error) {
+            firstProblem ??= error;
+            problems += 1;
+          }
         }
       }
-      last = page.next;
-    } while (last !== undefined && !this.stopped);
-    if (problems.length > 0) {
-      const facts = { err: problems[0], tasks: problems.length };
-      log.warn(facts, 'tasks have no wait among the SLA figures');
+    });
+    if (problems > 0) {
+      const facts = { err: firstProblem, tasks: problems };
+      log.warn(
+        facts,
+        'tasks whose history lacks its beginning have no waits among the SLA figures',
+      );
     }
-    const all = new Map<string, number>();
-    for (const isOf of ['production', 'nonProduction'] as const) {
-      const steps = figures[isOf].finish();
-      let step = steps.next();
-      for (; !step.done; step = steps.next()) await turn();
-      let count = 0;
-      for (const [name, value] of step.value) {
-        all.set(name, value);
-        if (++count % GAUGES_A_TURN === 0) await turn();
-      }
+    for (const one of [figures.production, figures.nonProduction]) {
+      const steps = one.finish();
+      while (!steps.next().done) await turn();
     }
-    return all;
+    return found;
   }
 
-  /** The services on one page that have figures, and where the next page begins, if there is one. */
-  private async readPage(after: TaskOnPage | undefined, frame: TimeFrame) {
-    const { db, configs, settings } = this.options;
-    return db.read(async (queries) => {
-      const page = await findTaskPage(queries, after, PAGE_SIZE);
-      const configOf = await configs.load(
-        queries,
-        page.map((task) => task.configHash),
-      );
-      const wanted = page.flatMap((task) => {
-        const { config } = configOf(task.configHash);
-        const isOf = config.production ? ('production' as const) : ('nonProduction' as const);
-        return config.isService && settings[isOf].length > 0 ? [{ task, config, isOf }] : [];
-      });
-      const eventsOf = await findSlaEvents(
-        queries,
-        wanted.map(({ task }) => task.taskId),
-        frame,
-      );
-      return {
-        tasks: wanted.map(({ task, config, isOf }) => ({
-          isOf,
-          task: { ...task, config, events: eventsOf.get(task.taskId) ?? [] },
-        })),
-        next: page.length < PAGE_SIZE ? undefined : page.at(-1),
-      };
+  /** The services on a page that have figures, with the events these depend on. */
+  private async withEvents(queries: Queries, page: readonly TaskOnPage[], frame: TimeFrame) {
+    const { configs, settings } = this.options;
+    const configOf = await configs.load(
+      queries,
+      page.map((task) => task.configHash),
+    );
+    const wanted = page.flatMap((task) => {
+      const { config } = configOf(task.configHash);
+      const isOf = config.production ? ('production' as const) : ('nonProduction' as const);
+      return config.isService && settings[isOf].length > 0 ? [{ task, config, isOf }] : [];
     });
+    const eventsOf = await findSlaEvents(
+      queries,
+      wanted.map(({ task }) => task.taskId),
+      frame,
+    );
+    return wanted.map(({ task, config, isOf }) => ({
+      isOf,
+      task: { ...task, config, events: eventsOf.get(task.taskId) ?? [] },
+    }));
   }
 
   /** New values appear together; gauges that are new or gone come and go in a few turns. */
@@ -158,17 +153,16 @@ export class SlaMetrics {
     const { stats } = this.options;
     this.values = values;
     let count = 0;
-    for (const name of [...values.keys(), ...this.shown]) {
+    for (const name of values.keys()) {
+      if (!this.shown.has(name)) stats.gauge(name, () => this.values.get(name) ?? 0);
+      this.shown.add(name);
       if (++count % GAUGES_A_TURN === 0) await turn();
       if (this.stopped) return;
-      const isShown = this.shown.has(name);
-      if (!values.has(name)) {
-        stats.removeGauge(name);
-        this.shown.delete(name);
-      } else if (!isShown) {
-        stats.gauge(name, () => this.values.get(name) ?? 0);
-        this.shown.add(name);
-      }
+    }
+    for (const name of this.shown) {
+      if (!values.has(name)) stats.removeGauge(name);
+      if (!values.has(name)) this.shown.delete(name);
+      if (++count % GAUGES_A_TURN === 0) await turn();
     }
   }
 }

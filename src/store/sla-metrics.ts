@@ -15,37 +15,30 @@ export interface TaskOnPage {
   readonly configHash: string;
 }
 
-/** The first tasks behind the given one: by job, in it by instance. */
-export async function findTaskPage(
-  queries: Queries,
-  after: TaskOnPage | undefined,
-  limit: number,
-): Promise<TaskOnPage[]> {
-  const { role, environment, name } = after?.job ?? { role: '', environment: '', name: '' };
-  const { instanceId = -1, taskId = '' } = after ?? {};
-  const rows = await queries.run<{
-    task_id: string;
-    role: string;
-    environment: string;
-    job_name: string;
-    instance_id: number;
-    status: ScheduleStatus;
-    config_hash: string;
-  }>(sql`
-    SELECT task_id, role, environment, job_name, instance_id, status, config_hash
-      FROM tasks
-     WHERE removed_at IS NULL
-       AND (role, environment, job_name, instance_id, task_id) >
-           (${role}, ${environment}, ${name}, ${instanceId}::integer, ${taskId})
-     ORDER BY role, environment, job_name, instance_id, task_id
-     LIMIT ${limit}`);
-  return rows.map((row) => ({
-    taskId: row.task_id,
-    job: { role: row.role, environment: row.environment, name: row.job_name },
-    instanceId: row.instance_id,
-    status: row.status,
-    configHash: row.config_hash,
-  }));
+/**
+ * All stored tasks: by job, in it by instance. Needs a snapshot to run in, which holds one connection as
+ * long; a page is fetched when it is asked for.
+ */
+export async function* taskPages(queries: Queries, size: number): AsyncGenerator<TaskOnPage[]> {
+  // A page that began behind the last task of the one before would have to be found by a scan each time.
+  await queries.run(sql`
+    DECLARE sla_tasks NO SCROLL CURSOR FOR
+      SELECT task_id AS "taskId", role, environment, job_name AS name, instance_id AS "instanceId",
+             status, config_hash AS "configHash"
+        FROM tasks
+       WHERE removed_at IS NULL
+       ORDER BY role, environment, job_name, instance_id`);
+  for (;;) {
+    const rows = await queries.run<Omit<TaskOnPage, 'job'> & JobKey>(
+      sql`FETCH FORWARD ${sql.lit(size)} FROM sla_tasks`,
+    );
+    yield rows.map(({ role, environment, name, ...task }) => ({
+      ...task,
+      job: { role, environment, name },
+    }));
+    if (rows.length < size) break;
+  }
+  await queries.run(sql`CLOSE sla_tasks`);
 }
 
 /**

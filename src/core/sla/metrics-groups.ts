@@ -102,17 +102,22 @@ const OF_SIZE = of('MEDIANS');
  * group needs of its tasks is kept, and of a job that is through only its figures.
  */
 export class SlaFigures {
-  private readonly found = new Map<string, number>();
   /** The cluster and the sizes. */
   private readonly wide = new Map<string, { categories: ReadonlySet<SlaCategory>; group: Group }>();
+  /** By config: most tasks share theirs with others. */
+  private readonly wideOf = new WeakMap<SlaTask['config'], readonly Group[]>();
   private job: { readonly text: string; readonly group: Group } | undefined;
   private instance: { readonly id: number; events: readonly SlaEvent[] } | undefined;
 
-  /** @param suffix ends every name */
+  /**
+   * @param suffix ends every name
+   * @param found gets the figures by name: of a job as soon as it is through, of the rest in `finish`
+   */
   constructor(
     private readonly frame: TimeFrame,
     private readonly categories: ReadonlySet<SlaCategory>,
     private readonly suffix: '' | '_nonprod',
+    private readonly found: Map<string, number>,
   ) {}
 
   /**
@@ -131,16 +136,15 @@ export class SlaFigures {
   }
 
   /**
-   * The figures by name; ends the last job. The cluster and each size are computed in a step of their own,
-   * so that the caller may do something else in between: each may sort as many waits as there are tasks.
+   * Ends the last job. The cluster and each size are computed in a step of their own, so that the caller may
+   * do something else in between: each may sort as many waits as there are tasks.
    */
-  *finish(): Generator<undefined, ReadonlyMap<string, number>> {
+  *finish(): Generator<undefined, void> {
     this.endJob();
     for (const [prefix, { categories, group }] of this.wide) {
       this.record(prefix, group, categories);
       yield;
     }
-    return this.found;
   }
 
   private wait(task: SlaTask, status: ScheduleStatus): number | undefined {
@@ -167,13 +171,17 @@ export class SlaFigures {
     return this.job.group;
   }
 
-  private wideGroupsOf(config: SlaTask['config']): Group[] {
+  private wideGroupsOf(config: SlaTask['config']): readonly Group[] {
+    const known = this.wideOf.get(config);
+    if (known !== undefined) return known;
     const amounts = requested(config);
     const sizes = RESOURCES.map(({ name, amount, upTo }) => {
       const size = SIZES[upTo.findIndex((most) => amounts[amount] <= most)] ?? 'xxlarge';
       return this.wideGroup(`sla_${name}_${size}_`, OF_SIZE);
     });
-    return [this.wideGroup(CLUSTER, OF_CLUSTER), ...sizes];
+    const groups = [this.wideGroup(CLUSTER, OF_CLUSTER), ...sizes];
+    this.wideOf.set(config, groups);
+    return groups;
   }
 
   private wideGroup(prefix: string, categories: ReadonlySet<SlaCategory>): Group {

@@ -38,12 +38,11 @@ function figures(
   categories: readonly SlaCategory[] = ALL,
   suffix: '' | '_nonprod' = '',
 ): Record<string, number> {
-  const all = new SlaFigures(frame, new Set(categories), suffix);
+  const found = new Map<string, number>();
+  const all = new SlaFigures(frame, new Set(categories), suffix, found);
   for (const one of tasks) all.add(one);
-  const steps = all.finish();
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return Object.fromEntries(step.value);
+  Array.from(all.finish());
+  return Object.fromEntries(found);
 }
 
 /** The same figure of the job, and of the cluster where it has it. */
@@ -101,7 +100,7 @@ describe('waits', () => {
   });
 
   test('TASK-084 a task that is ASSIGNED without having been PENDING is an error', () => {
-    const all = new SlaFigures(F, new Set(ALL), '');
+    const all = new SlaFigures(F, new Set(ALL), '', new Map());
     const wrong = task([['ASSIGNED', 50]], { taskId: 'strange' });
     expect(() => all.add(wrong)).toThrow(/^task strange: it was ASSIGNED/);
   });
