@@ -51,6 +51,11 @@ export function engineSettings(config: Config): EngineSettings {
       },
       maxBatchSize: config.sla_aware_action_max_batch_size,
     },
+    slaMetrics: {
+      intervalMs: config.sla_stat_refresh_interval,
+      production: config.sla_prod_metrics,
+      nonProduction: config.sla_non_prod_metrics,
+    },
     updateAffinity: {
       enabled: config.enable_update_affinity,
       holdMs: wholeMinutes(config.update_affinity_reservation_hold_time),

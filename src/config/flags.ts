@@ -436,16 +436,14 @@ export const FLAGS = {
   sla_stat_refresh_interval: sla.flag(
     duration(1),
     '1mins',
-    'time between two SLA computations',
-    notYet,
+    'time between two SLA computations, and the time each looks back',
   ),
   sla_prod_metrics: sla.flag(
     slaMetrics,
     'JOB_UPTIMES,PLATFORM_UPTIME,MEDIANS',
     'SLA figures of production jobs',
-    notYet,
   ),
-  sla_non_prod_metrics: sla.flag(slaMetrics, '', 'SLA figures of other jobs', notYet),
+  sla_non_prod_metrics: sla.flag(slaMetrics, '', 'SLA figures of other jobs'),
   sla_coordinator_timeout: sla.flag(duration(1), '1mins', 'patience with an SLA coordinator'),
   sla_aware_kill_non_prod: sla.flag(bool, 'false', 'spare non-production tasks too'),
   sla_aware_action_max_batch_size: sla.flag(atLeastOne, '300', 'SLA checks at once'),

@@ -7,7 +7,7 @@ import { jobKeyText } from '../core/model/keys.js';
 import type { ConfigStore } from '../store/configs.js';
 import type { CronJobRecord } from '../store/cron.js';
 import { deleteCronJob, saveCronJob } from '../store/cron.js';
-import type { Database } from '../store/database.js';
+import type { Database, WriteTransaction } from '../store/database.js';
 import type { Clock } from '../time.js';
 import type { Cron } from './cron.js';
 import type { JobLanes } from './job-lane.js';
@@ -28,8 +28,8 @@ export interface CronVerbsOptions {
 export interface TemplateRequest extends Omit<CronJobRecord, 'configHash'> {
   readonly config: TaskConfig;
   readonly user: string;
-  /** Instance count and quota: after it is known that no update is active; throws a RefusedError. */
-  readonly checkLimits: () => void;
+  /** Instance count and quota: after it is known that no update is active; rejects with a RefusedError. */
+  readonly checkLimits: (tx: WriteTransaction) => Promise<void> | undefined;
   /** Schedule and policy: after it is known whether the job exists; throws a RefusedError. */
   readonly checkSchedule: () => CronSchedule;
 }
@@ -51,7 +51,7 @@ export class CronVerbs {
     return lanes.enqueue(jobKeyText(job), () =>
       db.write({}, async (tx) => {
         await jobs.requireNotUpdating(tx, job);
-        request.checkLimits();
+        await request.checkLimits(tx);
         if (!cron.has(job)) {
           if (mode === 'replace') throw noTemplate(job);
           await jobs.requireNoTasks(tx, job);

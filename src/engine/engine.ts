@@ -35,6 +35,8 @@ import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SlaKillSettings } from './sla-kills.js';
 import { SlaKills } from './sla-kills.js';
+import type { SlaMetricsSettings } from './sla-metrics.js';
+import { SlaMetrics } from './sla-metrics.js';
 import { Stepping } from './stepping.js';
 import type { FlappingSettings, TaskSnapshot } from './tasks.js';
 import { Tasks, submitRequest } from './tasks.js';
@@ -52,6 +54,7 @@ export interface EngineSettings {
   readonly partitionAware: boolean;
   readonly portRanges: readonly Range[];
   readonly sla: SlaKillSettings;
+  readonly slaMetrics: SlaMetricsSettings;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
   readonly cron: CronSettings;
@@ -73,6 +76,8 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
     retry: { initialMs: 60_000, maxMs: 300_000 },
     maxBatchSize: 300,
   },
+  // None: unlike the flags' defaults, so that what is counted in statements stays as it is.
+  slaMetrics: { intervalMs: 60_000, production: [], nonProduction: [] },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
   cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
@@ -94,6 +99,14 @@ export interface EngineOptions {
 
 const HOUSEKEEPING_MS = 60_000;
 
+/** Work that comes round by itself once the scheduler serves. */
+interface Chore {
+  start(): void;
+  stop(): void;
+  /** A round is under way. */
+  readonly busy: boolean;
+}
+
 export class Engine {
   readonly lanes = new JobLanes();
   readonly configs = new ConfigStore();
@@ -113,8 +126,10 @@ export class Engine {
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
   readonly updatePruning: UpdatePruning;
+  readonly slaMetrics: SlaMetrics;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
+  private readonly chores: readonly Chore[];
   private housekeeping: TimerHandle | undefined;
   private stopped = false;
 
@@ -186,6 +201,11 @@ export class Engine {
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
     });
+    this.slaMetrics = new SlaMetrics({
+      ...{ db, configs, clock, timers, stats, log },
+      settings: settings.slaMetrics,
+    });
+    this.chores = [this.updatePruning, this.maintenance, this.slaMetrics];
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
@@ -221,8 +241,7 @@ export class Engine {
     this.scheduling.start();
     await this.updater.recover();
     await this.cron.start();
-    this.updatePruning.start();
-    this.maintenance.start();
+    for (const chore of this.chores) chore.start();
     this.keepHouse();
   }
 
@@ -230,9 +249,8 @@ export class Engine {
   async stop(): Promise<void> {
     this.stopped = true;
     this.housekeeping?.cancel();
-    this.maintenance.stop();
+    for (const chore of this.chores) chore.stop();
     this.hosts.stop();
-    this.updatePruning.stop();
     this.cron.stop();
     this.updater.stop();
     this.timeouts.stop();
@@ -254,9 +272,9 @@ export class Engine {
   }
 
   private isBusy(): boolean {
-    const { lanes, commands, timeouts, updatePruning, maintenance } = this;
-    const isWorking = updatePruning.busy || maintenance.busy;
-    return lanes.busy > 0 || commands.busy || timeouts.pending > 0 || isWorking;
+    const { lanes, commands, timeouts, chores } = this;
+    if (lanes.busy > 0 || commands.busy || timeouts.pending > 0) return true;
+    return chores.some((chore) => chore.busy);
   }
 
   private sink(): BackendSink {

@@ -10,8 +10,10 @@ import {
   costsQuota,
   lowQuotaProblem,
   needWithTasks,
+  needWithTemplate,
   needWithUpdate,
   quotaProblem,
+  templateIsChecked,
   updateCostsQuota,
 } from '../core/quota/check.js';
 import type { UpdateInUse } from '../core/quota/consumption.js';
@@ -62,6 +64,23 @@ export class Quotas {
     if (!updateCostsQuota(update)) return;
     const { quota, inUse } = await this.lockedFacts(tx, job.role, job);
     refuseIf(quotaProblem(needWithUpdate(inUse, update), quota));
+  }
+
+  /**
+   * Before a cron template is stored in the place of the one its job has, if it has one; nothing is read
+   * for one that is not for production.
+   *
+   * @throws RefusedError INVALID_REQUEST when the quota of the config's role does not suffice
+   */
+  async requireForTemplate(
+    tx: WriteTransaction,
+    config: TaskConfig,
+    instanceCount: number,
+  ): Promise<void> {
+    if (!templateIsChecked(config)) return;
+    const { job } = config;
+    const { quota, inUse } = await this.lockedFacts(tx, job.role);
+    refuseIf(quotaProblem(needWithTemplate(inUse, { job, config, instanceCount }), quota));
   }
 
   /** @throws RefusedError INVALID_REQUEST for less than what the role uses already */

@@ -3,9 +3,9 @@ import { RefusedError } from '../core/errors.js';
 import type { JobConfiguration } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
 import { jobKeyText } from '../core/model/keys.js';
-import { validateCronJob, validateCronSchedule } from '../core/validate/cron.js';
+import { validateCronSchedule } from '../core/validate/cron.js';
 import { instanceCountProblem } from '../core/validate/instance-count.js';
-import { cronQuotaNotYet } from '../core/validate/not-yet.js';
+import { validateNewJob } from '../core/validate/job.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
 import { countWork, given, refuseIf, validJobKey, validOf } from './deps.js';
 import type { RpcMethod } from './outcome.js';
@@ -21,7 +21,7 @@ function templateMethod(
   return async (args, caller) => {
     const description = given<JobConfiguration>(args, argument);
     validJobKey(`${argument}.key`, description.key);
-    const config = validOf(validateCronJob(description, limits));
+    const config = validOf(validateNewJob(description, limits, 'cron job'));
     const { instanceCount, cronSchedule = '', cronCollisionPolicy, owner } = description;
     await engine.cronJobs.store(
       {
@@ -32,9 +32,9 @@ function templateMethod(
         ...(cronCollisionPolicy === undefined ? {} : { collisionPolicy: cronCollisionPolicy }),
         ...(owner?.user === undefined ? {} : { ownerUser: owner.user }),
         user: caller.user,
-        checkLimits: () => {
+        async checkLimits(tx) {
           refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob));
-          refuseIf(cronQuotaNotYet(config));
+          await engine.quotas.requireForTemplate(tx, config, instanceCount);
         },
         checkSchedule: () => validOf(validateCronSchedule(description)),
       },

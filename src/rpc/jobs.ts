@@ -20,7 +20,7 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
     async createJob(args) {
       const job = given<JobConfiguration>(args, 'description');
       // Its job is the job's key: validation refuses a config of another one.
-      const config = validOf(validateNewJob(job, limits));
+      const config = validOf(validateNewJob(job, limits, 'job'));
       const { instanceCount } = job;
       await engine.jobs.create(config.job, config, instanceCount, async (tx) => {
         refuseIf(instanceCountProblem(instanceCount, limits.maxTasksPerJob));

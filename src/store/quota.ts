@@ -36,6 +36,7 @@ interface FactsRow {
         initial: { hash: string; instances: Pairs }[] | null;
       }[]
     | null;
+  templates: { environment: string; name: string; hash: string; n: number }[];
   tasks: { environment: string; name: string; hash: string; n: number; ids: number[] | null }[];
 }
 
@@ -66,6 +67,10 @@ export async function findQuotaFacts(
                   SELECT jsonb_agg(jsonb_build_object('hash', i.config_hash, 'instances', i.instances))
                     FROM job_update_initial_configs i WHERE i.update_id = u.update_id)))
          FROM updates u) AS updates,
+      (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'environment', c.environment, 'name', c.job_name,
+                'hash', c.config_hash, 'n', c.instance_count)), '[]')
+         FROM cron_jobs c WHERE c.role = ${role}) AS templates,
       (SELECT coalesce(jsonb_agg(to_jsonb(g)), '[]') FROM (
          SELECT t.environment, t.job_name AS name, t.config_hash AS hash, count(*) AS n,
                 array_agg(t.instance_id) FILTER (
@@ -78,6 +83,7 @@ export async function findQuotaFacts(
   const updates = row.updates ?? [];
   const configOf = await configs.load(queries, [
     ...row.tasks.map(({ hash }) => hash),
+    ...row.templates.map(({ hash }) => hash),
     ...updates.flatMap(({ desired, initial }) =>
       [...(initial ?? []), ...(desired === null ? [] : [desired])].map(({ hash }) => hash),
     ),
@@ -100,8 +106,11 @@ export async function findQuotaFacts(
         initial: (initial ?? []).map(group),
         ...(desired === null ? {} : { desired: group(desired) }),
       })),
-      // Until cron jobs exist.
-      templates: [],
+      templates: row.templates.map(({ environment, name, hash, n }) => ({
+        job: { role, environment, name },
+        config: configOf(hash).config,
+        instanceCount: n,
+      })),
     },
   };
 }

@@ -85,17 +85,6 @@ describe('scheduleCronJob', () => {
     expect(await schedule(jobOf())).toMatch(/^INVALID_REQUEST: cronSchedule must be set/);
   });
 
-  test('RPC-030 refuses production templates, dedicated ones too, while there is no quota', async () => {
-    const constraint = { value: { negated: false, values: ['bar_role/x'] } };
-    const dedicated = [{ name: 'dedicated', constraint }];
-    for (const constraints of [[], dedicated]) {
-      const cron = cronOf('* * * * *', { tier: 'tier-prod', constraints });
-      expect(await schedule(cron)).toMatch(/^INVALID_REQUEST: .*quota/);
-    }
-    expect(await stored()).toEqual([]);
-    expect(counted()).toBe(0);
-  });
-
   test('RPC-003 refuses a bad tier, and a service', async () => {
     expect(await schedule(cronOf('* * * * *', { tier: ',' }))).toMatch(/^INVALID_REQUEST: .*tier/);
     expect(await schedule(cronOf('* * * * *', { isService: true }))).toMatch(

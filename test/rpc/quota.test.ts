@@ -231,6 +231,158 @@ describe('startJobUpdate', () => {
   });
 });
 
+describe('cron templates', () => {
+  const key = (name: string): JobKey => ({ ...KEY, name });
+  /** A task of so many cores, with as many GiB of RAM and of disk, that no host takes. */
+  const needing = (cpus: number, more: Partial<TaskConfig> = {}): Partial<TaskConfig> => ({
+    ...PROD,
+    resources: resources(cpus),
+    ...more,
+  });
+  const cron = (name: string, task: Partial<TaskConfig>, count: number) =>
+    jobOf({ ...task, job: key(name) }, count, { cronSchedule: '0 0 1 7 *' });
+  const schedule = (name: string, task: Partial<TaskConfig>, count: number) =>
+    rpc.verdict('scheduleCronJob', { description: cron(name, task, count) });
+  const replace = (name: string, task: Partial<TaskConfig>, count: number) =>
+    rpc.verdict('replaceCronTemplate', { config: cron(name, task, count) });
+  const shortBy = (cpus: number) =>
+    `INVALID_REQUEST: Insufficient resource quota: CPU quota exceeded by ${cpus}.00 core(s); ` +
+    `RAM quota exceeded by ${cpus * 1024}.00 MB; disk quota exceeded by ${cpus * 1024}.00 MB`;
+  const DEV = { tier: 'tier-dev' };
+  const ON_DEDICATED = { constraints: [NOWHERE, DEDICATED] };
+
+  async function run(name: string): Promise<void> {
+    await rpc.ok('startCronJob', { job: key(name) });
+    await rpc.world.settle();
+  }
+
+  /** An update of a job of one instance, to as much as it had; it waits for a pulse. */
+  async function updating(name: string): Promise<void> {
+    const to = (data: string) => version(data, { ...PROD, job: key(name) });
+    await rpc.place({ 0: to('old') });
+    await rpc.startUpdate(
+      aRequest({ blockIfNoPulsesAfterMs: 60_000 }, { taskConfig: to('new'), instanceCount: 1 }),
+    );
+  }
+
+  test.each([
+    ['RPC-102', 1, 2],
+    ['TASK-081', 2, 1],
+  ])('%s tasks, updates and templates are counted in four buckets', async (_, cpus, count) => {
+    expect(await setQuota(6)).toBe('OK');
+    expect(await create(1, key('a'), needing(3))).toBe('OK');
+    expect(await create(1, key('b'), needing(5, ON_DEDICATED))).toBe('OK');
+    expect(await create(1, key('c'), needing(2, DEV))).toBe('OK');
+    expect(await create(1, key('d'), needing(7, { ...DEV, ...ON_DEDICATED }))).toBe('OK');
+    await updating('u');
+    expect(await schedule('pc', needing(cpus), count)).toBe('OK');
+    expect(await schedule('npc', needing(7, DEV), 1)).toBe('OK');
+    // Less than is in use: no request gets there, but what was given once may be taken away.
+    await rpc.world.sql('UPDATE quotas SET cpus = 4, ram_mb = 4096, disk_mb = 4096');
+    expect(await cores()).toBe('4 / 6 / 5 / 9 / 7');
+    await rpc.world.restart();
+    expect(await cores()).toBe('4 / 6 / 5 / 9 / 7');
+  });
+
+  test('RPC-103 a template or its tasks, whichever need more, in the bucket of the template', async () => {
+    expect(await setQuota(14)).toBe('OK');
+    await updating('u');
+    expect(await schedule('pc', needing(6), 1)).toBe('OK');
+    expect(await schedule('npc', needing(7), 1)).toBe('OK');
+    await run('pc');
+    await run('npc');
+    expect(await cores()).toBe('14 / 14 / 0 / 0 / 0');
+    expect(await replace('pc', needing(3), 1)).toBe('OK');
+    expect(await replace('npc', needing(5, DEV), 2)).toBe('OK');
+    expect(await cores()).toBe('14 / 7 / 0 / 10 / 0');
+    // Without their templates they are tasks like others.
+    await rpc.ok('descheduleCronJob', { job: key('npc') });
+    expect(await cores()).toBe('14 / 14 / 0 / 0 / 0');
+  });
+
+  test.each([
+    [1, 2, 'OK', 2],
+    [5, 1, 'OK', 5],
+    [5, 2, shortBy(5), 4],
+  ])(
+    'RPC-113, TASK-082 quota 5: a template of 4 cores replaced by one of %d, %d times: %s',
+    async (cpus, count, expected, used) => {
+      for (const again of [replace, schedule]) {
+        expect(await setQuota(5)).toBe('OK');
+        expect(await schedule('pc', needing(4), 1)).toBe('OK');
+        expect(await again('pc', needing(cpus), count)).toBe(expected);
+        expect(await cores()).toBe(`5 / ${used} / 0 / 0 / 0`);
+      }
+    },
+  );
+
+  test.each([
+    ['numCpus', 'CPU quota exceeded by 1.00 core(s)'],
+    ['ramMb', 'RAM quota exceeded by 1024.00 MB'],
+    ['diskMb', 'disk quota exceeded by 1024.00 MB'],
+  ])('TASK-082 quota 4 of which 3 are used: 2 of %s more are too much', async (member, text) => {
+    expect(await setQuota(4)).toBe('OK');
+    expect(await create(1, KEY, needing(3))).toBe('OK');
+    const more = { numCpus: 1, ramMb: 1024, diskMb: 1024 };
+    const tooMuch = { ...more, [member]: 2 * more[member as 'numCpus'] };
+    const list = Object.entries(tooMuch).map(([name, value]) => ({ [name]: value }));
+    const refused = `INVALID_REQUEST: Insufficient resource quota: ${text}`;
+    const task = needing(0, { resources: list as unknown as TaskConfig['resources'] });
+    expect(await create(1, OTHER, task)).toBe(refused);
+    expect(await schedule('pc', task, 1)).toBe(refused);
+    expect(await schedule('pc', needing(1), 1)).toBe('OK');
+  });
+
+  test('RPC-030 a production template needs quota, one for dedicated hosts too', async () => {
+    expect(await schedule('pc', needing(1), 1)).toBe(shortBy(1));
+    expect(await schedule('pc', needing(2, ON_DEDICATED), 1)).toBe(shortBy(2));
+    expect(await rpc.world.sql('SELECT * FROM cron_jobs')).toEqual([]);
+    expect(await schedule('npc', needing(9, DEV), 1)).toBe('OK');
+    expect(await setQuota(2)).toBe('OK');
+    expect(await schedule('pc', needing(2, ON_DEDICATED), 1)).toBe('OK');
+    expect(await cores()).toBe('2 / 0 / 2 / 9 / 0');
+  });
+
+  test('the template that is replaced is taken off whatever its bucket', async () => {
+    expect(await setQuota(5)).toBe('OK');
+    expect(await create(1, key('a'), needing(3))).toBe('OK');
+    expect(await schedule('pc', needing(4, DEV), 1)).toBe('OK');
+    expect(await replace('pc', needing(7), 1)).toBe(shortBy(1));
+    expect(await replace('pc', needing(6), 1)).toBe('OK');
+    expect(await cores()).toBe('5 / 9 / 0 / 0 / 0');
+  });
+
+  test('a template keeps its room from others, and a run takes no more', async () => {
+    expect(await setQuota(3)).toBe('OK');
+    expect(await schedule('pc', needing(1), 2)).toBe('OK');
+    expect(await create(2)).toEqual(SHORT_OF_ONE);
+    expect(await setQuota(1)).toMatch(/^INVALID_REQUEST: .*use/);
+    expect(await create(1)).toBe('OK');
+    await run('pc');
+    expect(await rpc.world.tasks(key('pc'))).toHaveLength(2);
+    expect(await cores()).toBe('3 / 3 / 0 / 0 / 0');
+  });
+
+  test('quota is asked between the number of instances and the schedule, and the template', async () => {
+    expect(await schedule('pc', needing(1), 1001)).toMatch(/at most 1000/);
+    expect(await replace('pc', needing(1), 1)).toBe(shortBy(1));
+    const unreadable = { ...cron('pc', needing(1), 1), cronSchedule: 'x' };
+    expect(await rpc.verdict('scheduleCronJob', { description: unreadable })).toBe(shortBy(1));
+  });
+
+  test('jobs of all kinds that come at the same moment cannot overrun the quota together', async () => {
+    expect(await setQuota(4)).toBe('OK');
+    const names = Array.from({ length: 5 }, (_, n) => `job-${n}`);
+    const answers = await Promise.all([
+      ...names.map((name) => schedule(`cron-${name}`, needing(1), 1)),
+      ...names.map((name) => create(1, key(name), needing(1))),
+    ]);
+    const refused = answers.filter((answer) => answer !== 'OK');
+    expect(refused).toEqual(Array.from({ length: 6 }, () => shortBy(1)));
+    expect(await cores()).toBe('4 / 4 / 0 / 0 / 0');
+  });
+});
+
 test('the number of statements does not grow with the role, and is less where nothing is checked', async () => {
   const { db } = rpc.world;
   const statements = async (run: () => Promise<unknown>): Promise<number> => {

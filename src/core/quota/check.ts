@@ -33,10 +33,15 @@ export function updateCostsQuota({ desired }: Pick<UpdateInUse, 'desired'>): boo
   return desired !== undefined && costsQuota(desired.config);
 }
 
+/** A cron template is checked when it is for production, on dedicated hosts too. */
+export function templateIsChecked({ production }: Pick<TaskConfig, 'production'>): boolean {
+  return production;
+}
+
 /**
  * The same with a cron template stored, which takes the place of the one its job has, if it has one: the
- * old one's amounts are taken off whatever its bucket. To be asked of every production template, of
- * dedicated ones too: scheduleCronJob, replaceCronTemplate.
+ * old one's amounts are taken off whatever its bucket. To be asked of every template that is checked:
+ * scheduleCronJob, replaceCronTemplate.
  */
 export function needWithTemplate(role: RoleInUse, template: TemplateInUse): QuotaAmounts {
   const { environment, name } = template.job;

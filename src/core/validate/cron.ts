@@ -1,27 +1,13 @@
-/** scheduleCronJob and replaceCronTemplate: the checks that need no stored state (rpc.md §6, §11). */
+/** Cron schedules, and who may have one: checks that need no stored state (rpc.md §6, §11). */
 import type { CronSchedule } from '../cron/crontab.js';
 import { parseCrontab } from '../cron/crontab.js';
 import { canFire } from '../cron/next-run.js';
-import type { JobConfiguration, TaskConfig } from '../model/config.js';
+import type { JobConfiguration } from '../model/config.js';
 import type { JobKey } from '../model/keys.js';
-import { validateJob } from './job.js';
-import type { ValidationLimits } from './limits.js';
 import type { Refusal, Validated } from './refusals.js';
 import { invalid, quoted } from './refusals.js';
 
-/** What comes before the stored state is looked at: the rules of §5, and that a schedule is set at all. */
-export function validateCronJob(
-  job: JobConfiguration,
-  limits: ValidationLimits,
-): Validated<TaskConfig> {
-  const task = validateJob(job, limits);
-  if (task.refusal !== undefined) return task;
-  return job.cronSchedule === undefined
-    ? { refusal: invalid('cronSchedule must be set: createJob is for jobs without one') }
-    : task;
-}
-
-/** What comes last: the schedule must be readable and fire some day, and runs may not overlap. */
+/** What the cron RPCs check last: the schedule must be readable and fire some day, and runs may not overlap. */
 export function validateCronSchedule(
   job: Pick<JobConfiguration, 'cronSchedule' | 'cronCollisionPolicy'>,
 ): Validated<CronSchedule> {

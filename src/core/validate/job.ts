@@ -34,14 +34,27 @@ export function validateJob(
     : task;
 }
 
-/** The checks of createJob that need no stored state (rpc.md §11); a cron schedule set is none to create. */
+/**
+ * What createJob, scheduleCronJob and replaceCronTemplate check before the stored state is looked at
+ * (rpc.md §11): the rules above, and whether there is a schedule. One that is set makes a cron job, even an
+ * empty one (§6).
+ *
+ * @param kind what the RPC is for
+ */
 export function validateNewJob(
   job: JobConfiguration,
   limits: ValidationLimits,
+  kind: 'job' | 'cron job',
 ): Validated<TaskConfig> {
   const task = validateJob(job, limits);
   if (task.refusal !== undefined) return task;
-  return job.cronSchedule === undefined
-    ? task
-    : { refusal: invalid('cronSchedule: cron jobs are created with scheduleCronJob') };
+  const hasSchedule = job.cronSchedule !== undefined;
+  if (hasSchedule === (kind === 'cron job')) return task;
+  return {
+    refusal: invalid(
+      hasSchedule
+        ? 'cronSchedule: cron jobs are created with scheduleCronJob'
+        : 'cronSchedule must be set: createJob is for jobs without one',
+    ),
+  };
 }

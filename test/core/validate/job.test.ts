@@ -93,7 +93,7 @@ describe('job rules', () => {
 });
 
 describe('createJob', () => {
-  const create = (config: JobConfiguration) => verdict(validateNewJob(config, LIMITS));
+  const create = (config: JobConfiguration) => verdict(validateNewJob(config, LIMITS, 'job'));
 
   test.each(['', '* * * * *'])('RPC-002 the cron schedule "%s" is refused', (cronSchedule) => {
     expect(create(aJob({}, { cronSchedule }))).toMatch(/INVALID_REQUEST: cronSchedule/);
