@@ -23,6 +23,6 @@ export class RateLimit {
       this.permits = Math.max(0, this.permits - 1);
       return 0;
     }
-    return Math.ceil(((1 - this.permits) * 1000) / this.perSecond);
+    return Math.max(1, Math.ceil(((1 - this.permits) * 1000) / this.perSecond - 1e-6));
   }
 }
