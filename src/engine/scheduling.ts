@@ -8,9 +8,7 @@ import type { TaskConfig } from '../core/model/config.js';
 import { instanceKeyText, jobKeyText } from '../core/model/keys.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { Range } from '../core/model/ranges.js';
-import { askLast, chooseHost, orderHosts } from '../core/schedule/choose-host.js';
-import { TaskGroups, groupKey, type TaskGroup, type WaitingTask } from '../core/schedule/groups.js';
-import type { Host } from '../core/schedule/host.js';
+import { TaskGroups, groupKey, type TaskGroup } from '../core/schedule/groups.js';
 import { vetoText } from '../core/schedule/pending-reason.js';
 import { RateLimit } from '../core/schedule/rate-limit.js';
 import type { Veto } from '../core/schedule/vetoes.js';
@@ -24,21 +22,22 @@ import type { TaskRecord } from '../store/tasks.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
 import type { UpdateAffinity } from './affinity.js';
 import type { JobLanes } from './job-lane.js';
-import { Judge, hasLimit } from './scheduling/judge.js';
+import { Attempts } from './scheduling/attempts.js';
+import { GroupConfigs } from './scheduling/group-configs.js';
+import { Judge } from './scheduling/judge.js';
 import { HostLedger } from './scheduling/ledger.js';
-import { Placements, type Assignment } from './scheduling/placements.js';
+import { Placements } from './scheduling/placements.js';
 import { Preemptor } from './scheduling/preemptor.js';
 import { PendingReasons } from './scheduling/reasons.js';
 import { HostReservations } from './scheduling/reservations.js';
 import type { SchedulingSettings } from './scheduling/settings.js';
+import { Wakes } from './scheduling/wakes.js';
 import type { ChangeRequest, TaskChange, Tasks } from './tasks.js';
 
 /** A round of attempts longer than this lets others have their turn, ms. */
 const SLICE_MS = 10;
 /** The pause then, ms. */
 const BREATH_MS = 1;
-/** After configs could not be read, ms. */
-const RETRY_MS = 1_000;
 
 export interface SchedulingOptions {
   readonly db: Database;
@@ -73,13 +72,12 @@ export class Scheduling {
   private readonly preemptor: Preemptor;
   private readonly placements: Placements;
   private readonly retries: RateLimit;
-  /** Hosts that have more than before, or groups of a job whose limits may have: to be looked at. */
-  private readonly freedHosts = new Set<string>();
-  private readonly freedJobs = new Set<string>();
+  private readonly wakes: Wakes;
+  private readonly attempts: Attempts;
+  private readonly configs: GroupConfigs;
   /** Found PENDING at start, until they are given their first delay. */
   private readonly found = new Map<string, TaskRecord>();
   private readonly blocked = new Set<string>();
-  private readonly loading = new Set<string>();
   private retriesFromMs = 0;
   private running = false;
   private poked = false;
@@ -102,14 +100,29 @@ export class Scheduling {
       ...{ settings: settings.preemption, tiers: settings.tiers },
       slotFound: (group) => this.wake(group),
     });
+    this.wakes = new Wakes(groups, ledger, judge, reservations);
+    const { reasons, preemptor } = this;
+    this.attempts = new Attempts({
+      ...options,
+      ...{ groups, ledger, judge, reservations, reasons, preemptor },
+      tasksPerAttempt: settings.tasksPerAttempt,
+    });
+    this.configs = new GroupConfigs({
+      ...options,
+      ready: (key) => {
+        const group = groups.get(key);
+        if (group !== undefined) group.dueMs = clock.monoNow();
+        this.arm();
+      },
+    });
     this.placements = new Placements({
       ...options,
       groupsPerTransaction: settings.groupsPerTransaction,
       stale: (taskIds) => this.handled(taskIds),
       failed: (taskIds, error) => this.notWritten(taskIds, error),
     });
-    for (const name of ['fired', 'no_match', 'failed', 'blocks'])
-      stats.increment(`schedule_attempts_${name}`, 0);
+    for (const name of ['schedule_attempts_failed', 'schedule_attempts_blocks'])
+      stats.increment(name, 0);
     stats.increment('assigner_launch_failures', 0);
     affinity.onFreed(() => {
       for (const { host } of this.ledger.hosts()) this.freed(host);
@@ -118,7 +131,7 @@ export class Scheduling {
 
   /** An attempt that was not made yet but will be without a timer, or a read it waits for: for tests. */
   get busy(): boolean {
-    return this.poked || this.loading.size > 0;
+    return this.poked || this.configs.busy;
   }
 
   /** Why a PENDING task has no host yet; undefined when no host vetoed its group lately. */
@@ -204,7 +217,8 @@ export class Scheduling {
     this.found.delete(taskId);
     if (change.kind === 'changed' && status === 'PENDING') {
       this.wait(change.task, change.task.timestampMs, this.options.settings.firstDelayMs);
-      this.arm();
+      // One look at all groups for all that is being announced.
+      this.poke();
       return;
     }
     if (change.kind === 'changed' && status === 'ASSIGNED' && slaveId !== undefined) {
@@ -287,7 +301,7 @@ export class Scheduling {
     const place = this.ledger.release(taskId);
     if (place === undefined) return;
     this.freed(place.host);
-    this.freedJobs.add(place.jobText);
+    this.wakes.taskOfJobEnded(place.jobText);
   }
 
   /** They are not PENDING any more, whoever changed them. */
@@ -310,7 +324,7 @@ export class Scheduling {
 
   /** A host has more than before. */
   private freed(host: string): void {
-    this.freedHosts.add(host);
+    this.wakes.hostFreed(host);
     this.poke();
   }
 
@@ -318,26 +332,6 @@ export class Scheduling {
     const { clock, settings } = this.options;
     this.groups.wake(group, clock.monoNow() + settings.firstDelayMs);
     this.arm();
-  }
-
-  /** Groups that something of what was freed may help need not wait out their penalty. */
-  private wakeThoseHelped(): void {
-    if (this.freedHosts.size === 0 && this.freedJobs.size === 0) return;
-    const hosts = [...this.freedHosts].flatMap((name) => this.ledger.host(name) ?? []);
-    const atMs = this.options.clock.monoNow() + this.options.settings.firstDelayMs;
-    for (const group of this.groups.all()) {
-      const { config } = group;
-      if (group.penaltyMs === 0 || group.dueMs <= atMs || config === undefined) continue;
-      const judge = this.judge.asking(group.jobText, config);
-      const isHelped =
-        (this.freedJobs.has(group.jobText) && hasLimit(config)) ||
-        hosts.some(
-          (host) => this.reservations.admits(host.host, group.key) && judge(host).length === 0,
-        );
-      if (isHelped) this.groups.wake(group, atMs);
-    }
-    this.freedHosts.clear();
-    this.freedJobs.clear();
   }
 
   // ------------------------------------------------------------------------------------------------ rounds
@@ -382,7 +376,7 @@ export class Scheduling {
     if (!this.running) return;
     const { clock } = this.options;
     const nowMs = clock.monoNow();
-    this.wakeThoseHelped();
+    this.wakes.wake(nowMs + this.options.settings.firstDelayMs);
     let queue = this.groups.due(nowMs);
     while (queue.length > 0) {
       const again: TaskGroup[] = [];
@@ -401,7 +395,7 @@ export class Scheduling {
 
   /** Groups that found nothing before share so many attempts a second; the others need no leave. */
   private mayTry(group: TaskGroup, nowMs: number): boolean {
-    if (group.config === undefined && !this.loadConfig(group)) return false;
+    if (!this.configs.ensure(group)) return false;
     if (group.penaltyMs === 0) return true;
     const waitMs = nowMs < this.retriesFromMs ? 1 : this.retries.take(nowMs);
     if (waitMs === 0) {
@@ -416,62 +410,11 @@ export class Scheduling {
     return false;
   }
 
-  /** True when the config is there; otherwise it will be, and a round then. */
-  private loadConfig(group: TaskGroup): boolean {
-    const { configs, db, log, timers } = this.options;
-    const { configHash, key } = group;
-    group.config = configs.known(configHash)?.config;
-    if (group.config !== undefined) return true;
-    group.dueMs = Infinity;
-    if (this.loading.has(key)) return false;
-    this.loading.add(key);
-    const again = (config?: TaskConfig): void => {
-      this.loading.delete(key);
-      const now = this.groups.get(key);
-      if (now === undefined) return;
-      now.config = config;
-      now.dueMs = this.options.clock.monoNow();
-      this.arm();
-    };
-    db.read((tx) => configs.load(tx, [configHash])).then(
-      (configOf) => again(configOf(configHash).config),
-      (error: unknown) => {
-        log.warn({ err: error, configHash }, 'a config could not be read; trying again');
-        this.loading.delete(key);
-        timers.set(RETRY_MS, () => again());
-      },
-    );
-    return false;
-  }
-
-  /** Finds hosts for the oldest tasks of a group. True when it did and there are more. */
+  /** True when it found hosts and the group has more tasks. */
   private attempt(group: TaskGroup, nowMs: number): boolean {
-    const { settings, random, stats } = this.options;
-    const { config } = group;
-    if (config === undefined) return false;
-    stats.increment('schedule_attempts_fired');
-    const judge = this.judge.forAttempt(group, config);
-    let ordered = orderHosts(this.ledger.hosts(), random);
-    const assignments: Assignment[] = [];
-    let isHopeless = false;
-    for (const task of this.groups.oldest(group, settings.tasksPerAttempt)) {
-      const ownAgent = this.options.affinity.agentOf(instanceKeyText(task.job, task.instanceId));
-      // Equal tasks: what no host takes once no host takes again.
-      if (isHopeless && ownAgent === undefined) continue;
-      const hosts = ordered.filter((host) => this.admits(host, group.key, ownAgent));
-      const choice = chooseHost(config, hosts, judge, random);
-      if (choice.host === undefined) {
-        isHopeless ||= ownAgent === undefined;
-        this.reasons.note(group.key, choice.vetoes);
-        this.preemptor.preemptFor(group, config, task);
-        continue;
-      }
-      assignments.push(this.take(group, config, task, choice.host, choice.ports));
-      this.reasons.drop(group.key);
-      ordered = askLast(ordered, this.ledger.host(choice.host.host) ?? choice.host);
-    }
+    if (group.config === undefined) return false;
+    const assignments = this.attempts.make(group, group.config);
     if (assignments.length === 0) {
-      stats.increment('schedule_attempts_no_match');
       this.groups.foundNothing(group, nowMs, this.nextPenalty);
       return false;
     }
@@ -479,27 +422,5 @@ export class Scheduling {
     this.groups.found(group, taskIds, nowMs);
     this.placements.add(group.jobText, assignments);
     return group.dueMs <= nowMs;
-  }
-
-  /** The agent kept for the instance and no other; without one, every host nobody else is kept. */
-  private admits(host: Host, key: string, ownAgent: string | undefined): boolean {
-    if (ownAgent !== undefined) return host.agentId === ownAgent;
-    return (
-      !this.options.affinity.isReserved(host.agentId) && this.reservations.admits(host.host, key)
-    );
-  }
-
-  private take(
-    group: TaskGroup,
-    config: TaskConfig,
-    { taskId }: WaitingTask,
-    { host, agentId }: Host,
-    ports: Readonly<Record<string, number>>,
-  ): Assignment {
-    this.ledger.take({
-      ...{ taskId, host, config, jobText: group.jobText, groupKey: group.key },
-      ...{ ports: Object.values(ports), status: 'ASSIGNED' },
-    });
-    return { taskId, groupKey: group.key, target: { host, agentId, ports } };
   }
 }

@@ -131,7 +131,7 @@ export class TaskGroups {
   foundNothing(group: TaskGroup, nowMs: number, next: (lastMs: number) => number): void {
     group.penaltyMs = next(group.penaltyMs);
     group.mayWake = true;
-    group.dueMs = nowMs + group.penaltyMs;
+    group.dueMs = group.tasks.size > group.inHand.size ? nowMs + group.penaltyMs : Infinity;
   }
 
   /** What was found for these could not be written: they go behind the others, who must not wait for them. */
@@ -151,6 +151,7 @@ export class TaskGroups {
 
   /** Something has changed for a group that waits out a penalty: it is tried at `atMs`, if not sooner. */
   wake(group: TaskGroup, atMs: number): void {
-    if (group.penaltyMs > 0 && group.mayWake) group.dueMs = Math.min(group.dueMs, atMs);
+    if (group.penaltyMs > 0 && group.mayWake && group.dueMs < Infinity)
+      group.dueMs = Math.min(group.dueMs, atMs);
   }
 }
