@@ -18,6 +18,7 @@ import { Engine } from './engine/engine.js';
 import { createApiHandler } from './http/api-handler.js';
 import { operatorRoutes } from './http/health.js';
 import { hostRoutes } from './http/host-pages.js';
+import { pendingTasksRoutes } from './http/pending-tasks.js';
 import { callCounter, requestCounter } from './http/request-counter.js';
 import type { HttpServer } from './http/server.js';
 import { startHttpServer } from './http/server.js';
@@ -180,6 +181,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
         ...access?.forOperators,
       }),
       ...hostRoutes(() => engine.maintenance.overview()),
+      ...pendingTasksRoutes(() => engine.scheduling.pendingGroups()),
     },
     ...{ log, count },
   });

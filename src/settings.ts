@@ -10,6 +10,7 @@ import type { ExecutorDataProblem, ValidationLimits } from './core/validate/limi
 import { DEFAULT_LIMITS } from './core/validate/limits.js';
 import { BUILT_IN_TIERS, parseTierConfig, type Tiers } from './core/validate/tiers.js';
 import type { EngineSettings } from './engine/engine.js';
+import type { SchedulingSettings } from './engine/scheduling/settings.js';
 import type { CoordinatorSettings } from './outbound/coordinator.js';
 import { defaultDataDir } from './store/embedded.js';
 import { zoneOffset } from './time.js';
@@ -60,6 +61,7 @@ export function engineSettings(config: Config): EngineSettings {
       enabled: config.enable_update_affinity,
       holdMs: wholeMinutes(config.update_affinity_reservation_hold_time),
     },
+    scheduling: schedulingSettings(config),
     cron: {
       offsetAt: zoneOffset(config.cron_timezone),
       backoff: {
@@ -94,12 +96,38 @@ export function virtualHosts(config: Config): (VirtualHost & { portRanges: Range
   });
 }
 
+function schedulingSettings(config: Config): SchedulingSettings {
+  return {
+    firstDelayMs: config.first_schedule_delay,
+    penalty: { initialMs: config.initial_schedule_penalty, maxMs: config.max_schedule_penalty },
+    attemptsPerSec: config.max_schedule_attempts_per_sec,
+    tasksPerAttempt: config.max_tasks_per_schedule_attempt,
+    groupsPerTransaction: config.scheduling_max_batch_size,
+    startupSpreadMs: config.max_reschedule_task_delay_on_startup,
+    unavailabilityThresholdMs: config.unavailability_threshold,
+    preemption: {
+      enabled: config.enable_preemptor,
+      delayMs: config.preemption_delay,
+      searchInitialDelayMs: config.preemption_slot_search_initial_delay,
+      searchIntervalMs: config.preemption_slot_search_interval,
+      slotHoldMs: config.preemption_slot_hold_time,
+      batchSize: config.preemption_reservation_max_batch_size,
+      reservationMs: config.offer_reservation_duration,
+    },
+    tiers: tiersOf(config),
+  };
+}
+
 export function coordinatorSettings(config: Config): CoordinatorSettings {
   return {
     clusterName: config.cluster_name,
     timeoutMs: config.sla_coordinator_timeout,
     maxParallel: config.max_parallel_coordinated_maintenance,
   };
+}
+
+function tiersOf({ tier_config: path }: Config): Tiers {
+  return path === undefined ? BUILT_IN_TIERS : readTiers(path);
 }
 
 function readTiers(path: string): Tiers {
@@ -134,7 +162,7 @@ export function validationLimits(config: Config, problemOf: ExecutorDataProblem)
     minRequiredInstancesForSlaCheck: config.min_required_instances_for_sla_check,
     maxSlaDurationSecs: config.max_sla_duration_secs / 1000,
     slaAwareKillNonProd: config.sla_aware_kill_non_prod,
-    tiers: config.tier_config === undefined ? BUILT_IN_TIERS : readTiers(config.tier_config),
+    tiers: tiersOf(config),
     ...(validate ? { executorDataProblem: problemOf } : {}),
   };
 }

@@ -5,6 +5,8 @@
  * - Status events are at least once and in order for each task; the promise a sink method returns resolves
  *   when the event is committed, and until then a backend must be ready to send it again.
  * - One submit is one workload, never restarted in place. `running` is said once.
+ * - `submit` rejects when the workload was not created; it is repeated for a while, but not after a
+ *   LaunchRefusedError: then the task is LOST (tasks.md §5.1, "launch").
  * - `kill` of an unknown id reports `lost`; of a finished id, its terminal status again.
  * - `stop` detaches and never ends a workload.
  */
@@ -80,6 +82,8 @@ export interface HostEvent {
   readonly free: HostResources;
   /** Ports that tasks may get here; absent: those of `-port_range`. */
   readonly portRanges?: readonly Range[];
+  /** When an announced maintenance begins, wall ms (tasks.md §5.2, 2b). */
+  readonly unavailableFromMs?: number;
 }
 
 export interface BackendSink {
@@ -90,6 +94,11 @@ export interface BackendSink {
 }
 
 export type HostMode = 'NONE' | 'SCHEDULED' | 'DRAINING' | 'DRAINED';
+
+/** The backend will never run what it was asked to: there is no use in asking again. */
+export class LaunchRefusedError extends Error {
+  override readonly name = 'LaunchRefusedError';
+}
 
 export interface ClusterBackend {
   readonly kind: 'local' | 'kubernetes' | 'simulated';

@@ -3,6 +3,7 @@
  * has taken them; at start, what is left over is sent again (design D8, tasks.md §11.2 rule 1).
  */
 import type { ClusterBackend, SubmitRequest } from '../backend/backend.js';
+import { LaunchRefusedError } from '../backend/backend.js';
 import { TransientError } from '../core/errors.js';
 import type { Log } from '../observe/log.js';
 import type { BackendCommand } from '../store/commands.js';
@@ -10,6 +11,8 @@ import { deleteCommands } from '../store/commands.js';
 import type { Database } from '../store/database.js';
 import type { Timers } from '../time.js';
 
+/** A submit that failed so often is a launch error: after 15 s. */
+const LAUNCH_TRIES = 5;
 /** SIGTERM to SIGKILL, seconds (tasks.md §6, stop sequence). */
 export const KILL_GRACE_SECS = 60;
 const FIRST_RETRY_MS = 1_000;
@@ -20,6 +23,11 @@ export interface CommandRunnerOptions {
   readonly backend: ClusterBackend;
   readonly timers: Timers;
   readonly log: Log;
+  /**
+   * A task that was placed will not be launched. Resolves when that is dealt with; while it rejects, it is
+   * told again.
+   */
+  readonly launchFailed: (taskId: string) => Promise<void>;
 }
 
 export class CommandRunner {
@@ -73,12 +81,14 @@ export class CommandRunner {
     command: BackendCommand,
     request: SubmitRequest | undefined,
   ): Promise<void> {
-    const { backend, db, log } = this.options;
+    const { db, log } = this.options;
+    const launch = { tries: 0, isHopeless: false };
     for (let delay = FIRST_RETRY_MS; !this.stopped; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
       try {
         if (!db.mayAct()) throw new TransientError('this scheduler does not lead');
-        if (command.kind === 'kill') await backend.kill(command.taskId, KILL_GRACE_SECS);
-        else if (request !== undefined) await backend.submit(request);
+        if (command.kind === 'kill')
+          await this.options.backend.kill(command.taskId, KILL_GRACE_SECS);
+        else if (request !== undefined) await this.submit(request, launch);
         this.taken.push(command.id);
         void this.strike();
         return;
@@ -87,6 +97,27 @@ export class CommandRunner {
         await this.pause(delay);
       }
     }
+  }
+
+  /** Resolves when the backend has taken it, or never will and that is written; rejects to be called again. */
+  private async submit(
+    request: SubmitRequest,
+    launch: { tries: number; isHopeless: boolean },
+  ): Promise<void> {
+    const { backend, launchFailed, log } = this.options;
+    const { taskId } = request;
+    if (!launch.isHopeless) {
+      try {
+        await backend.submit(request);
+        return;
+      } catch (error) {
+        launch.tries += 1;
+        launch.isHopeless = error instanceof LaunchRefusedError || launch.tries >= LAUNCH_TRIES;
+        if (!launch.isHopeless || this.stopped) throw error;
+        log.error({ err: error, taskId, tries: launch.tries }, 'a task cannot be launched');
+      }
+    }
+    await launchFailed(taskId);
   }
 
   private pause(delayMs: number): Promise<void> {

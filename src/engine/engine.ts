@@ -33,6 +33,8 @@ import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
+import type { SchedulingSettings } from './scheduling/settings.js';
+import { DEFAULT_SCHEDULING } from './scheduling/settings.js';
 import type { SlaKillSettings } from './sla-kills.js';
 import { SlaKills } from './sla-kills.js';
 import type { SlaMetricsSettings } from './sla-metrics.js';
@@ -60,6 +62,7 @@ export interface EngineSettings {
   readonly cron: CronSettings;
   /** `-host_maintenance_polling_interval`. */
   readonly maintenancePollMs: number;
+  readonly scheduling: SchedulingSettings;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -82,6 +85,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   updateAffinity: { enabled: false, holdMs: 180_000 },
   cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
   maintenancePollMs: 60_000,
+  scheduling: DEFAULT_SCHEDULING,
 };
 
 export interface EngineOptions {
@@ -138,7 +142,10 @@ export class Engine {
     const { lanes, configs } = this;
     this.startedAtMs = clock.wallNow();
     this.heartbeats = new Heartbeats(clock);
-    this.commands = new CommandRunner({ db, backend, timers, log });
+    this.commands = new CommandRunner({
+      ...{ db, backend, timers, log },
+      launchFailed: (taskId) => this.scheduling.launchFailed(taskId),
+    });
     this.affinity = createAffinity(settings.updateAffinity, timers, stats);
     const { commands, affinity } = this;
     this.tasks = new Tasks({
@@ -156,15 +163,8 @@ export class Engine {
     this.reports = new Reports({ db, lanes, tasks, partitionAware: settings.partitionAware });
     const { portRanges, transientTimeoutMs, initialKillRetryMs, gateCommitDeadlineMs } = settings;
     this.scheduling = new Scheduling({
-      db,
-      lanes,
-      tasks,
-      configs,
-      timers,
-      random,
-      log,
-      portRanges,
-      affinity,
+      ...{ db, lanes, tasks, configs, clock, timers, random, stats, log, portRanges, affinity },
+      settings: settings.scheduling,
     });
     this.timeouts = new Timeouts({
       ...{ db, lanes, tasks, configs, commands, clock, timers, random, stats, log },
@@ -238,7 +238,7 @@ export class Engine {
     await this.replay(left);
     this.timeouts.adopt(records.map(snapshotOf));
     await this.updater.load();
-    this.scheduling.start();
+    await this.scheduling.start();
     await this.updater.recover();
     await this.cron.start();
     for (const chore of this.chores) chore.start();
@@ -272,8 +272,8 @@ export class Engine {
   }
 
   private isBusy(): boolean {
-    const { lanes, commands, timeouts, chores } = this;
-    if (lanes.busy > 0 || commands.busy || timeouts.pending > 0) return true;
+    const { lanes, commands, timeouts, scheduling, chores } = this;
+    if (lanes.busy > 0 || commands.busy || timeouts.pending > 0 || scheduling.busy) return true;
     return chores.some((chore) => chore.busy);
   }
 

@@ -207,6 +207,15 @@ export class Tasks {
     return this.penalty(chains.get(ancestorId) ?? []);
   }
 
+  /** The same for many. */
+  async penaltiesOf(
+    queries: Queries,
+    ancestorIds: readonly string[],
+  ): Promise<(ancestorId: string | undefined) => number> {
+    const chains = await findGenerations(queries, ancestorIds);
+    return (ancestorId) => this.penalty(chains.get(ancestorId ?? '') ?? []);
+  }
+
   private penalty(chain: readonly Generation[]): number {
     const { flapping, random } = this.options;
     return penalty(chain, flapping.thresholdMs, (last) => backoff(last, flapping, random()));

@@ -43,6 +43,11 @@ export class ConfigStore {
     });
   }
 
+  /** What is in memory; undefined: ask `load`. */
+  known(hash: string): StoredConfig | undefined {
+    return this.byHash.get(hash);
+  }
+
   /** @throws Error when a hash has no row: a foreign key would have to be broken for that */
   async load(queries: Queries, hashes: Iterable<string>): Promise<(hash: string) => StoredConfig> {
     const found = new Map<string, StoredConfig>();

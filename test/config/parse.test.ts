@@ -277,13 +277,9 @@ describe('flags without effect so far', () => {
     const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_BACKUP_INTERVAL: '3hrs' };
     const argv = ['--config_file=/c', '--backup_dir', '/b', '-kerberos_server_principal=a.B'];
     expect(warnings({ argv, env, files })).toEqual(
-      [
-        'backup_dir',
-        'backup_interval',
-        'history_prune_threshold',
-        'preemption_delay',
-        'kerberos_server_principal',
-      ].map(warning),
+      ['backup_dir', 'backup_interval', 'history_prune_threshold', 'kerberos_server_principal'].map(
+        warning,
+      ),
     );
   });
 

@@ -130,7 +130,11 @@ describe('on two hosts', () => {
 
   /** Three instances: two fill the first host, the third is on the second. */
   async function threeInstances(): Promise<void> {
-    await world.runningJob(JOB, aConfig('old'), 3);
+    // One after the other: together they would be spread.
+    for (const id of [0, 1, 2]) {
+      await world.addInstances(JOB, aConfig('old'), [id]);
+      await world.report(JOB, id, 'running');
+    }
     expect(await hosts()).toEqual({ 0: 'one', 1: 'one', 2: 'two' });
   }
 

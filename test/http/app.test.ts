@@ -30,6 +30,7 @@ test('clients are served in both protocols, operators find their endpoints, and 
   expect((await get('/health')).status).toBe(200);
   expect((await get('/leaderhealth')).status).toBe(200);
   expect(await (await get('/')).text()).toContain('<b>one</b>');
+  expect(await (await get('/pendingtasks')).json()).toEqual([]);
 
   for (const protocol of ['binary', 'json'] as const) {
     const { responseCode } = await app.client({ protocol }).call('getJobs', { ownerRole: 'web' });

@@ -38,7 +38,7 @@ test('RPC-070 joins what was vetoed by a comma alone', async () => {
 });
 
 test('says what the hosts lack, and no more once the task has a place', async () => {
-  const resources = [{ numCpus: 1e6 }, { ramMb: 2 ** 40 }, { diskMb: 1 }];
+  const resources = [{ numCpus: 1e7 }, { ramMb: 2 ** 40 }, { diskMb: 1 }];
   await rpc.place({ 0: aTask({ resources }), 1: WAITS, 2: aTask() });
   expect(await reasons({})).toEqual([
     'job_foo/0: Insufficient: CPU,Insufficient: RAM',

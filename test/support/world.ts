@@ -44,6 +44,13 @@ export interface WorldOptions {
   readonly hosts?: readonly SimulatedHost[];
 }
 
+/** Tasks are tried as soon as they wait, so that tests of other things need not move the clock for it. */
+export const AT_ONCE = {
+  ...DEFAULT_ENGINE_SETTINGS.scheduling,
+  firstDelayMs: 0,
+  startupSpreadMs: 0,
+};
+
 /** Starts nothing and ends nothing by itself. */
 const SILENT: SimulatedScript = { neverStarts: true, ignoresKill: true };
 
@@ -128,7 +135,7 @@ export class World {
       random: () => 0.5,
       stats,
       log: silentLog,
-      settings: { ...DEFAULT_ENGINE_SETTINGS, ...options.settings },
+      settings: { ...DEFAULT_ENGINE_SETTINGS, scheduling: AT_ONCE, ...options.settings },
       ...(options.askCoordinator === undefined ? {} : { askCoordinator: options.askCoordinator }),
     });
     await this.engine.start();

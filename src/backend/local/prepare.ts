@@ -4,6 +4,7 @@ import type { TaskPlan } from '../../core/thermos/plan.js';
 import { DocumentProblem } from '../../core/thermos/problem.js';
 import { planFor } from '../../core/thermos/refusals.js';
 import type { HostResources, SubmitRequest } from '../backend.js';
+import { LaunchRefusedError } from '../backend.js';
 import type { LocalSettings } from './options.js';
 import type { TaskSpec } from './task-dir.js';
 import { ownName, runUser } from './users.js';
@@ -28,7 +29,8 @@ export async function prepareTask(
   settings: LocalSettings,
 ): Promise<{ readonly spec: TaskSpec; readonly problem?: string }> {
   const { taskId, config, instanceId, target } = request;
-  if (target === undefined) throw new Error(`${taskId}: no target, and the core places`);
+  if (target === undefined)
+    throw new LaunchRefusedError(`${taskId}: no target, and the core places`);
   const spec: TaskSpec = {
     taskId,
     plan: NOTHING,

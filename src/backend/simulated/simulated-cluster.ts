@@ -14,6 +14,7 @@ import type {
   StatusEvent,
   SubmitRequest,
 } from '../backend.js';
+import { LaunchRefusedError } from '../backend.js';
 
 /** What one workload does; every field optional, times in ms, a time of 0 passes without a timer. */
 export interface SimulatedScript {
@@ -36,6 +37,8 @@ export interface SimulatedScript {
   readonly ignoresKill?: boolean;
   /** `submit` rejects with this text and nothing is created. */
   readonly submitError?: string;
+  /** The same, for good. */
+  readonly submitRefused?: string;
 }
 
 export interface SimulatedHost {
@@ -47,6 +50,8 @@ export interface SimulatedHost {
   /** What is not given is plenty. */
   readonly total?: Partial<HostResources>;
   readonly portRanges?: HostEvent['portRanges'];
+  /** When an announced maintenance begins, wall ms. */
+  readonly unavailableFromMs?: number;
 }
 
 export interface SimulatedClusterOptions {
@@ -141,9 +146,11 @@ export class SimulatedCluster {
   submit(request: SubmitRequest): void {
     if (this.#workloads.has(request.taskId)) return;
     const { target } = request;
-    if (target === undefined) throw new Error(`${request.taskId}: no target, and the core places`);
+    if (target === undefined)
+      throw new LaunchRefusedError(`${request.taskId}: no target, and the core places`);
     const script = this.script(request) ?? {};
     if (script.submitError !== undefined) throw new Error(script.submitError);
+    if (script.submitRefused !== undefined) throw new LaunchRefusedError(script.submitRefused);
     const host = this.#hosts.get(target.host);
     const workload: Workload = {
       taskId: request.taskId,
@@ -394,6 +401,9 @@ export class SimulatedCluster {
       total,
       free: host.up ? free : { cpus: 0, ramMb: 0, diskMb: 0 },
       ...(spec.portRanges === undefined ? {} : { portRanges: spec.portRanges }),
+      ...(spec.unavailableFromMs === undefined
+        ? {}
+        : { unavailableFromMs: spec.unavailableFromMs }),
     };
   }
 }

@@ -24,6 +24,8 @@ export interface Host {
   /** What is left: totals minus the tasks that hold the host. */
   readonly free: Amounts;
   readonly ports: PortPool;
+  /** When an announced maintenance begins, wall ms; the host's mode does not tell. */
+  readonly unavailableFromMs?: number;
 }
 
 export interface PortPool {

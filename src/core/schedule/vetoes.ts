@@ -32,10 +32,15 @@ function dedicatedVeto(config: TaskConfig, host: Host): Veto | undefined {
     : undefined;
 }
 
-/** A host whose maintenance is only announced (SCHEDULED) still takes tasks. */
-function maintenanceVeto({ mode }: Host): Veto | undefined {
-  return mode === 'DRAINING' || mode === 'DRAINED'
-    ? { kind: 'maintenance', name: mode.toLowerCase(), score: MAINTENANCE_SCORE }
+/** A host whose maintenance is only announced (SCHEDULED) still takes tasks, until it is close. */
+function maintenanceVeto(
+  { mode, unavailableFromMs = Infinity }: Host,
+  horizonMs: number,
+): Veto | undefined {
+  if (mode === 'DRAINING' || mode === 'DRAINED')
+    return { kind: 'maintenance', name: mode.toLowerCase(), score: MAINTENANCE_SCORE };
+  return unavailableFromMs < horizonMs
+    ? { kind: 'maintenance', name: 'draining', score: MAINTENANCE_SCORE }
     : undefined;
 }
 
@@ -81,11 +86,12 @@ function resourceScore(excess: number, range: number): number {
 
 function resourceVetoes(config: TaskConfig, { free, ports }: Host): Veto[] {
   const wanted = requested(config);
+  const names = portNames(config);
   const rows = [
     ['CPU', wanted.cpus, free.cpus, 16],
     ['RAM', wanted.ramMb, free.ramMb, 24_576],
     ['disk', wanted.diskMb, free.diskMb, 460_800],
-    ['ports', portNames(config).length, freePorts(ports).length, 1000],
+    ['ports', names.length, names.length === 0 ? 0 : freePorts(ports).length, 1000],
     ['GPU', wanted.gpus, free.gpus ?? 0, 4],
     ['IP', wanted.ips, free.ips ?? 0, 128],
   ] as const;
@@ -104,15 +110,18 @@ function resourceVetoes(config: TaskConfig, { free, ports }: Host): Veto[] {
  * search, and only missing resources yield more than one veto.
  *
  * @param jobTasks attributes of the hosts of this job's tasks that hold a host, one entry for each task
+ * @param horizonMs hosts that become unavailable before this (wall ms) are as good as draining:
+ *   now + `-unavailability_threshold`
  */
 export function vetoes(
   config: TaskConfig,
   host: Host,
   jobTasks: readonly Attributes[],
+  horizonMs = -Infinity,
 ): readonly Veto[] {
   const veto =
     dedicatedVeto(config, host) ??
-    maintenanceVeto(host) ??
+    maintenanceVeto(host, horizonMs) ??
     firstConstraintVeto(config, host, jobTasks);
   return veto === undefined ? resourceVetoes(config, host) : [veto];
 }

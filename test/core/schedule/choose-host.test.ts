@@ -1,17 +1,19 @@
 import fc from 'fast-check';
 import type { Host } from '../../../src/core/schedule/host.js';
 import { choosePorts, freeAmounts, freePorts } from '../../../src/core/schedule/host.js';
-import { chooseHost } from '../../../src/core/schedule/choose-host.js';
+import { askLast, chooseHost, orderHosts } from '../../../src/core/schedule/choose-host.js';
 import { currentFit, nearerFit, pendingReason } from '../../../src/core/schedule/pending-reason.js';
 import type { Veto } from '../../../src/core/schedule/vetoes.js';
+import { vetoes } from '../../../src/core/schedule/vetoes.js';
 import { aHost, aTask } from './fixtures.js';
 
 const FIRST = () => 0;
 const SMALL = aTask({ resources: [{ numCpus: 1 }, { ramMb: 100 }, { diskMb: 100 }] });
 const host = (name: string, change: Partial<Host> = {}) =>
   aHost({ host: name, attributes: { host: [name] }, ...change });
-const nameOf = (config: typeof SMALL, ...hosts: Host[]) =>
-  chooseHost(config, hosts, [], FIRST).host?.host;
+const choose = (config: typeof SMALL, hosts: Host[], jobTasks: Host['attributes'][] = []) =>
+  chooseHost(config, orderHosts(hosts, FIRST), (asked) => vetoes(config, asked, jobTasks), FIRST);
+const nameOf = (config: typeof SMALL, ...hosts: Host[]) => choose(config, hosts).host?.host;
 
 describe('chooseHost', () => {
   const full = { free: { cpus: 0, ramMb: 0, diskMb: 0 } };
@@ -29,30 +31,48 @@ describe('chooseHost', () => {
     expect(nameOf(SMALL, scheduled, host('b', { mode: 'DRAINING' }))).toBe('a');
   });
 
+  test('by mode, then later unavailability, then at random', () => {
+    const [near, far] = [
+      host('near', { unavailableFromMs: 5 }),
+      host('far', { unavailableFromMs: 9 }),
+    ];
+    const scheduled = host('scheduled', { mode: 'SCHEDULED' });
+    const names = (hosts: Host[]) => hosts.map((one) => one.host);
+    const all = [scheduled, near, host('a'), far, host('b')];
+    const dice = [0, 0, 0.9, 0, 0.1];
+    expect(names(orderHosts(all, () => dice.shift() ?? 0))).toEqual([
+      ...['b', 'a', 'far', 'near', 'scheduled'],
+    ]);
+    // Who got a task is asked after those that are as good, and before those that are not.
+    const ordered = orderHosts([host('a'), host('b'), far, scheduled], FIRST);
+    expect(names(askLast(ordered, host('a')))).toEqual(['b', 'a', 'far', 'scheduled']);
+    expect(names(askLast(ordered, scheduled))).toEqual(['a', 'b', 'far', 'scheduled']);
+  });
+
   test('a limit counts the tasks the job already has', () => {
     const limited = {
       ...SMALL,
       constraints: [{ name: 'host', constraint: { limit: { limit: 1 } } }],
     };
-    const placed = chooseHost(limited, [host('a'), host('b')], [{ host: ['a'] }], FIRST);
+    const placed = choose(limited, [host('a'), host('b')], [{ host: ['a'] }]);
     expect(placed.host?.host).toBe('b');
   });
 
   test('no host: the vetoes of the nearest', () => {
     const away = aTask({ constraints: [{ name: 'rack', constraint: { limit: { limit: 1 } } }] });
     const hosts = [host('a', { mode: 'DRAINED' }), host('b'), host('c', { mode: 'DRAINING' })];
-    expect(chooseHost(away, hosts, [], FIRST)).toEqual({
+    expect(choose(away, hosts)).toEqual({
       vetoes: [{ kind: 'constraint', name: 'rack', score: 10_000 }],
     });
-    const reason = chooseHost(SMALL, [host('a', full)], [], FIRST);
+    const reason = choose(SMALL, [host('a', full)]);
     expect(reason).toMatchObject({ vetoes: [{ name: 'CPU' }, { name: 'RAM' }, { name: 'disk' }] });
-    expect(chooseHost(SMALL, [], [], FIRST)).toEqual({ vetoes: [] });
+    expect(choose(SMALL, [])).toEqual({ vetoes: [] });
   });
 
   test('a port somebody has is not given again', () => {
     const config = aTask({ resources: [{ namedPort: 'one' }] });
     const ports = { ranges: [{ first: 80, last: 86 }], taken: new Set([80, 81, 82, 83, 84, 85]) };
-    expect(chooseHost(config, [host('a', { ports })], [], FIRST)).toMatchObject({
+    expect(choose(config, [host('a', { ports })])).toMatchObject({
       ports: { one: 86 },
     });
   });

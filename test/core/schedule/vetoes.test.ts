@@ -96,6 +96,17 @@ describe('dedicated hosts and maintenance', () => {
     expect(texts(aTask(), { mode })).toEqual(expected);
   });
 
+  test('TASK-054 an announced unavailability counts from the threshold before it on', () => {
+    const MINUTE = 60_000;
+    const horizon = (8 + 2) * MINUTE;
+    const at = (minute: number) =>
+      vetoes(aTask(), aHost({ unavailableFromMs: minute * MINUTE }), [], horizon).map(vetoText);
+    expect(at(9)).toEqual(['Host draining for maintenance']);
+    expect(at(100)).toEqual([]);
+    // Now must be later than start − threshold.
+    expect(at(10)).toEqual([]);
+  });
+
   test('a draining host says so before anything else but dedication', () => {
     const config = aTask({ constraints: [value('rack', 'x')], resources: [{ numCpus: 99 }] });
     expect(texts(config, { mode: 'DRAINING' })).toEqual(['Host draining for maintenance']);
