@@ -38,8 +38,9 @@ import { SlaKills } from './sla-kills.js';
 import type { SlaMetricsSettings } from './sla-metrics.js';
 import { SlaMetrics } from './sla-metrics.js';
 import { Stepping } from './stepping.js';
-import type { FlappingSettings, TaskSnapshot } from './tasks.js';
-import { Tasks, submitRequest } from './tasks.js';
+import { TaskAdmin } from './task-admin.js';
+import type { FlappingSettings } from './tasks.js';
+import { Tasks, snapshotOfRecord, submitRequest } from './tasks.js';
 import { Timeouts } from './timeouts.js';
 import { UpdateVerbs } from './update-verbs.js';
 import { Updater } from './updater.js';
@@ -125,6 +126,7 @@ export class Engine {
   readonly cron: Cron;
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
+  readonly taskAdmin: TaskAdmin;
   readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
@@ -197,6 +199,7 @@ export class Engine {
     this.jobs = jobs;
     this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
     this.quotas = new Quotas(db, configs);
+    this.taskAdmin = new TaskAdmin({ db, lanes, tasks, updater });
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
@@ -236,7 +239,7 @@ export class Engine {
     await backend.start(this.sink(), knownTasks(records, left));
     this.hosts.tellAll();
     await this.replay(left);
-    this.timeouts.adopt(records.map(snapshotOf));
+    this.timeouts.adopt(records.map(snapshotOfRecord));
     await this.updater.load();
     this.scheduling.start();
     await this.updater.recover();
@@ -322,10 +325,6 @@ export class Engine {
         });
     });
   }
-}
-
-function snapshotOf({ newestEvent, ...task }: TaskRecord): TaskSnapshot {
-  return { ...task, eventId: newestEvent.id, timestampMs: newestEvent.timestampMs };
 }
 
 function knownTasks(records: readonly TaskRecord[], left: readonly BackendCommand[]): KnownTask[] {

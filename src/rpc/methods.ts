@@ -6,6 +6,7 @@
  * text as an Outcome; it rejects with RefusedError, TransientError and UnknownOutcomeError, whose codes
  * `wire/responses.ts` knows, and with anything else for a failure of ours.
  */
+import { adminMethods } from './admin.js';
 import { configReads } from './config-reads.js';
 import { cronMethods } from './cron.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
@@ -29,6 +30,7 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...taskReads(deps),
     ...quotaMethods(deps),
     ...maintenanceMethods(deps),
+    ...adminMethods(deps),
     ...updateMethods(deps),
     ...updateReads(deps),
     ...updateDiff(deps),
