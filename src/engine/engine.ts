@@ -19,6 +19,7 @@ import type { Clock, TimerHandle, Timers } from '../time.js';
 import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
 import { createAffinity } from './affinity.js';
 import { Actions } from './actions.js';
+import { Backups, type BackupSettings } from './backups.js';
 import { CommandRunner } from './commands.js';
 import { Cron, type CronSettings } from './cron.js';
 import { CronVerbs } from './cron-verbs.js';
@@ -31,6 +32,7 @@ import { Drains } from './maintenance-drains.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
+import { Recovery } from './recovery.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SlaKillSettings } from './sla-kills.js';
@@ -61,6 +63,8 @@ export interface EngineSettings {
   readonly cron: CronSettings;
   /** `-host_maintenance_polling_interval`. */
   readonly maintenancePollMs: number;
+  /** Without a folder there are no backups. */
+  readonly backups?: BackupSettings;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -96,6 +100,8 @@ export interface EngineOptions {
   readonly settings: EngineSettings;
   /** By default every coordinator says no. */
   readonly askCoordinator?: AskCoordinator;
+  /** A recovery has replaced the state: nothing acts from here on, and the process must end. */
+  readonly onReplaced?: () => void;
 }
 
 const HOUSEKEEPING_MS = 60_000;
@@ -129,6 +135,8 @@ export class Engine {
   readonly taskAdmin: TaskAdmin;
   readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
+  readonly backups: Backups | undefined;
+  readonly recovery: Recovery | undefined;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
   private readonly chores: readonly Chore[];
@@ -209,6 +217,11 @@ export class Engine {
       settings: settings.slaMetrics,
     });
     this.chores = [this.updatePruning, this.maintenance, this.slaMetrics];
+    if (settings.backups !== undefined) {
+      this.backups = new Backups({ db, clock, timers, stats, log, settings: settings.backups });
+      const onReplaced = options.onReplaced ?? (() => undefined);
+      this.recovery = new Recovery({ db, log, dir: settings.backups.dir, onReplaced });
+    }
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
@@ -245,6 +258,7 @@ export class Engine {
     await this.updater.recover();
     await this.cron.start();
     for (const chore of this.chores) chore.start();
+    await this.backups?.start();
     this.keepHouse();
   }
 
@@ -261,6 +275,8 @@ export class Engine {
     this.affinity.stop();
     this.commands.stop();
     this.options.db.endWaiting();
+    await this.backups?.stop();
+    await this.recovery?.idle();
     await this.options.backend.stop();
     await this.lanes.idle();
   }
@@ -275,9 +291,9 @@ export class Engine {
   }
 
   private isBusy(): boolean {
-    const { lanes, commands, timeouts, chores } = this;
+    const { lanes, commands, timeouts, chores, backups, recovery } = this;
     if (lanes.busy > 0 || commands.busy || timeouts.pending > 0) return true;
-    return chores.some((chore) => chore.busy);
+    return [...chores, backups, recovery].some((part) => part?.busy === true);
   }
 
   private sink(): BackendSink {

@@ -14,6 +14,7 @@ import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
 import { maintenanceMethods } from './maintenance.js';
 import { quotaMethods } from './quota.js';
+import { recoveryMethods } from './recovery.js';
 import { taskReads } from './task-reads.js';
 import { updateDiff } from './update-diff.js';
 import { updateReads } from './update-reads.js';
@@ -31,6 +32,7 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...quotaMethods(deps),
     ...maintenanceMethods(deps),
     ...adminMethods(deps),
+    ...recoveryMethods(deps),
     ...updateMethods(deps),
     ...updateReads(deps),
     ...updateDiff(deps),
