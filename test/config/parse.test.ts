@@ -273,14 +273,13 @@ describe('flags without effect so far', () => {
   const warning = (name: string): string => `--${name} has no effect yet`;
 
   test('warn once each, wherever they were set', () => {
-    const files = { '/c': 'preemption_delay=1mins\nbackup_interval=2hrs\nip=::1\n' };
-    const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_BACKUP_INTERVAL: '3hrs' };
-    const argv = ['--config_file=/c', '--backup_dir', '/b', '-kerberos_server_principal=a.B'];
+    const files = { '/c': 'preemption_delay=1mins\nmax_schedule_penalty=2hrs\nip=::1\n' };
+    const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_MAX_SCHEDULE_PENALTY: '3hrs' };
+    const argv = ['--config_file=/c', '-kerberos_server_principal=a.B'];
     expect(warnings({ argv, env, files })).toEqual(
       [
-        'backup_dir',
-        'backup_interval',
         'history_prune_threshold',
+        'max_schedule_penalty',
         'preemption_delay',
         'kerberos_server_principal',
       ].map(warning),
@@ -288,7 +287,7 @@ describe('flags without effect so far', () => {
   });
 
   test('are still checked, and their defaults do not warn', () => {
-    expect(errors({ argv: ['--backup_interval=never'] })).toHaveLength(1);
+    expect(errors({ argv: ['--max_schedule_penalty=never'] })).toHaveLength(1);
     expect(warnings({})).toEqual([]);
     expect(warnings({ argv: ['--data_dir=/srv', '--http_port=1'] })).toEqual([]);
   });
