@@ -66,6 +66,7 @@ async function everything(): Promise<Record<string, unknown[]>> {
     quota: { resources: [{ numCpus: 1.1 }, { ramMb: 2 }, { diskMb: 3 }] },
   });
   await rpc.place({ 9: version('1', { job: KEY, constraints: [NOWHERE] }) });
+  await rpc.ok('slaDrainHosts', { hosts: { hostNames: ['unknown'] }, timeoutSecs: 10 });
   await rpc.ok('scheduleCronJob', {
     description: jobOf({ job: CRON }, 1, { cronSchedule: '0 0 * * *' }),
   });
