@@ -1,8 +1,10 @@
 /** performBackup, listBackups, the timer, and what is in the files (rpc.md §12.1, operations.md §5.3). */
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { prepareBackupDir } from '../../src/engine/backups.js';
 import { BACKUP_TABLES } from '../../src/store/backup-tables.js';
 import { backupText } from '../../src/store/backup.js';
+import { startTestApp } from '../support/app.js';
 import { linesOf, rowsOf, stateIn, stateOf } from '../support/backup-files.js';
 import { FlakyPostgres } from '../support/flaky-postgres.js';
 import { newTestDir } from '../support/server-process.js';
@@ -207,4 +209,13 @@ test('without a folder the calls about backups are ERROR', async () => {
   } finally {
     await other.close();
   }
+});
+
+test('a folder that cannot be made keeps the scheduler from starting, and the flag is named', async () => {
+  const file = join(dir, 'file');
+  writeFileSync(file, '');
+  const started = startTestApp({ flags: [`--backup_dir=${file}/below`] });
+  await expect(started).rejects.toThrow(`--backup_dir=${file}/below cannot be written: `);
+  await prepareBackupDir(join(dir, 'new', 'backups'));
+  expect(statSync(join(dir, 'new', 'backups')).mode & 0o777).toBe(0o700);
 });
