@@ -13,6 +13,7 @@ import { SimulatedCluster } from './backend/simulated/simulated-cluster.js';
 import type { Config } from './config/flags.js';
 import { TransientError } from './core/errors.js';
 import { executorDataProblem } from './core/thermos/refusals.js';
+import { prepareBackupDir } from './engine/backups.js';
 import { BlockerLog } from './engine/blocker-log.js';
 import { Engine } from './engine/engine.js';
 import { createApiHandler } from './http/api-handler.js';
@@ -101,6 +102,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   const access = await createAccess(config, log, stats, metrics);
   const limits = validationLimits(config, (task) => executorDataProblem(task));
   const database = await openDatabase(config, log, started);
+  await prepareBackupDir(config.backup_dir);
   const holder = randomUUID();
   const { url } = database;
   const ttlMs = config.lease_ttl;
@@ -140,13 +142,15 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     random: Math.random,
     settings: engineSettings(config),
     askCoordinator: coordinator.ask,
+    // Not 0: a supervisor that restarts only what failed must start us again.
+    onReplaced: () => end(1),
   });
   const rpcDeps = {
     ...{ engine, limits, stats, ...access?.forRpc },
     settings: { unknownPulseResponse: config.unknown_pulse_response },
   };
   const service = createAuroraService(
-    onlyWhile(() => serving && lease.mayAct(), {
+    onlyWhile(() => serving && db.mayAct(), {
       ...createMethods(rpcDeps),
       ...createExtension(rpcDeps),
     }),
@@ -175,7 +179,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
     routes: {
       ...operatorRoutes({
         ...{ clusterName: config.cluster_name, stats, metrics },
-        leaderStatus: () => (serving && lease.mayAct() ? 'LEADING' : 'NO_LEADER'),
+        leaderStatus: () => (serving && db.mayAct() ? 'LEADING' : 'NO_LEADER'),
         quit: () => end(0),
         abort: options.abort,
         ...access?.forOperators,

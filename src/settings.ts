@@ -70,6 +70,12 @@ export function engineSettings(config: Config): EngineSettings {
       },
     },
     maintenancePollMs: config.host_maintenance_polling_interval,
+    backups: {
+      dir: config.backup_dir,
+      intervalMs: config.backup_interval,
+      maxSaved: config.max_saved_backups,
+      clusterName: config.cluster_name,
+    },
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,
       pruneThresholdMs: config.job_update_history_pruning_threshold,

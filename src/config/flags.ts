@@ -163,10 +163,9 @@ export const FLAGS = {
     '<data_dir>/backups',
     ({ data_dir }) => join(String(data_dir), 'backups'),
     'where backups go',
-    notYet,
   ),
-  backup_interval: data.flag(duration(1), '1hrs', 'time between two backups', notYet),
-  max_saved_backups: data.flag(atLeastOne, '48', 'backups to keep', notYet),
+  backup_interval: data.flag(duration(1), '1hrs', 'time between two backups'),
+  max_saved_backups: data.flag(atLeastOne, '48', 'backups to keep'),
 
   // Backend
   backend: backend.flag(

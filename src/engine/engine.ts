@@ -19,6 +19,7 @@ import type { Clock, TimerHandle, Timers } from '../time.js';
 import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
 import { createAffinity } from './affinity.js';
 import { Actions } from './actions.js';
+import { Backups, type BackupSettings } from './backups.js';
 import { CommandRunner } from './commands.js';
 import { Cron, type CronSettings } from './cron.js';
 import { CronVerbs } from './cron-verbs.js';
@@ -31,6 +32,7 @@ import { Drains } from './maintenance-drains.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
+import { Recovery } from './recovery.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SchedulingSettings } from './scheduling/settings.js';
@@ -40,8 +42,9 @@ import { SlaKills } from './sla-kills.js';
 import type { SlaMetricsSettings } from './sla-metrics.js';
 import { SlaMetrics } from './sla-metrics.js';
 import { Stepping } from './stepping.js';
-import type { FlappingSettings, TaskSnapshot } from './tasks.js';
-import { Tasks, submitRequest } from './tasks.js';
+import { TaskAdmin } from './task-admin.js';
+import type { FlappingSettings } from './tasks.js';
+import { Tasks, snapshotOfRecord, submitRequest } from './tasks.js';
 import { Timeouts } from './timeouts.js';
 import { UpdateVerbs } from './update-verbs.js';
 import { Updater } from './updater.js';
@@ -63,6 +66,8 @@ export interface EngineSettings {
   /** `-host_maintenance_polling_interval`. */
   readonly maintenancePollMs: number;
   readonly scheduling: SchedulingSettings;
+  /** Without a folder there are no backups. */
+  readonly backups?: BackupSettings;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -99,6 +104,8 @@ export interface EngineOptions {
   readonly settings: EngineSettings;
   /** By default every coordinator says no. */
   readonly askCoordinator?: AskCoordinator;
+  /** A recovery has replaced the state: nothing acts from here on, and the process must end. */
+  readonly onReplaced?: () => void;
 }
 
 const HOUSEKEEPING_MS = 60_000;
@@ -129,8 +136,11 @@ export class Engine {
   readonly cron: Cron;
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
+  readonly taskAdmin: TaskAdmin;
   readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
+  readonly backups: Backups | undefined;
+  readonly recovery: Recovery | undefined;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
   private readonly chores: readonly Chore[];
@@ -197,6 +207,7 @@ export class Engine {
     this.jobs = jobs;
     this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
     this.quotas = new Quotas(db, configs);
+    this.taskAdmin = new TaskAdmin({ db, lanes, tasks, updater });
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
@@ -206,6 +217,11 @@ export class Engine {
       settings: settings.slaMetrics,
     });
     this.chores = [this.updatePruning, this.maintenance, this.slaMetrics];
+    if (settings.backups !== undefined) {
+      this.backups = new Backups({ db, clock, timers, stats, log, settings: settings.backups });
+      const onReplaced = options.onReplaced ?? (() => undefined);
+      this.recovery = new Recovery({ db, log, dir: settings.backups.dir, onReplaced });
+    }
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
@@ -236,12 +252,13 @@ export class Engine {
     await backend.start(this.sink(), knownTasks(records, left));
     this.hosts.tellAll();
     await this.replay(left);
-    this.timeouts.adopt(records.map(snapshotOf));
+    this.timeouts.adopt(records.map(snapshotOfRecord));
     await this.updater.load();
     await this.scheduling.start();
     await this.updater.recover();
     await this.cron.start();
     for (const chore of this.chores) chore.start();
+    await this.backups?.start();
     this.keepHouse();
   }
 
@@ -258,6 +275,8 @@ export class Engine {
     this.affinity.stop();
     this.commands.stop();
     this.options.db.endWaiting();
+    await this.backups?.stop();
+    await this.recovery?.idle();
     await this.options.backend.stop();
     await this.lanes.idle();
   }
@@ -272,9 +291,9 @@ export class Engine {
   }
 
   private isBusy(): boolean {
-    const { lanes, commands, timeouts, scheduling, chores } = this;
+    const { lanes, commands, timeouts, scheduling, backups, recovery } = this;
     if (lanes.busy > 0 || commands.busy || timeouts.pending > 0 || scheduling.busy) return true;
-    return chores.some((chore) => chore.busy);
+    return [...this.chores, backups, recovery].some((part) => part?.busy === true);
   }
 
   private sink(): BackendSink {
@@ -322,10 +341,6 @@ export class Engine {
         });
     });
   }
-}
-
-function snapshotOf({ newestEvent, ...task }: TaskRecord): TaskSnapshot {
-  return { ...task, eventId: newestEvent.id, timestampMs: newestEvent.timestampMs };
 }
 
 function knownTasks(records: readonly TaskRecord[], left: readonly BackendCommand[]): KnownTask[] {

@@ -6,6 +6,7 @@
  * text as an Outcome; it rejects with RefusedError, TransientError and UnknownOutcomeError, whose codes
  * `wire/responses.ts` knows, and with anything else for a failure of ours.
  */
+import { adminMethods } from './admin.js';
 import { configReads } from './config-reads.js';
 import { cronMethods } from './cron.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
@@ -13,6 +14,7 @@ import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
 import { maintenanceMethods } from './maintenance.js';
 import { quotaMethods } from './quota.js';
+import { recoveryMethods } from './recovery.js';
 import { taskReads } from './task-reads.js';
 import { updateDiff } from './update-diff.js';
 import { updateReads } from './update-reads.js';
@@ -29,6 +31,8 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...taskReads(deps),
     ...quotaMethods(deps),
     ...maintenanceMethods(deps),
+    ...adminMethods(deps),
+    ...recoveryMethods(deps),
     ...updateMethods(deps),
     ...updateReads(deps),
     ...updateDiff(deps),

@@ -49,7 +49,13 @@ export interface WriteTransaction extends Queries {
   afterCommit(action: () => void): void;
 }
 
-export interface WriteOptions {
+/** For work that takes longer than what clients wait for (operations.md §2.5). */
+export interface TimeLimits {
+  /** How long one statement may take, ms; the session's limit unless given. */
+  readonly statementMs?: number;
+}
+
+export interface WriteOptions extends TimeLimits {
   /**
    * Asked in the event-loop turn in which COMMIT would be sent; false rolls back and makes `write` throw
    * CommitRefusedError.
@@ -93,6 +99,7 @@ const DEFAULT_IDLE_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
 /** More than a statement may take, so that the server's own time limit comes first. */
 const DEFAULT_ANSWER_MS = 15_000;
+const ANSWER_MARGIN_MS = 5_000;
 const DEFAULT_OUTCOME_MS = 15_000;
 const OUTCOME_RETRY_MS = 200;
 /** Beyond so many different texts a statement is not prepared: filters of reads vary in their form. */
@@ -145,6 +152,7 @@ export class Database {
   private readonly names = new Map<string, string>();
   private epoch: number | undefined;
   private closed = false;
+  private retired = false;
   /** Until when outcomes are looked for, real time; a test's clock does not move Postgres. */
   private waitUntil = Infinity;
   /** Connections on which nothing more can be asked. */
@@ -182,7 +190,12 @@ export class Database {
 
   /** False once the right to lead may have passed to another process: nothing may be done or answered. */
   mayAct(): boolean {
-    return this.options.mayAct?.() ?? true;
+    return !this.retired && (this.options.mayAct?.() ?? true);
+  }
+
+  /** What memory holds does not fit the store any more: this process neither acts nor writes again. */
+  retire(): void {
+    this.retired = true;
   }
 
   /** Becomes the only scheduler that may write: raises the epoch once the writers of the old one ended. */
@@ -207,10 +220,11 @@ export class Database {
   }
 
   /** Statements that all see the same state (updates.md I5). */
-  async snapshot<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+  async snapshot<T>(work: (tx: Queries) => Promise<T>, limits: TimeLimits = {}): Promise<T> {
     return this.withClient(async (client) => {
       await this.send(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      const result = await work(this.queries(client));
+      await this.allow(client, limits);
+      const result = await work(this.queries(client, limits));
       await this.send(client, 'COMMIT');
       return result;
     });
@@ -240,8 +254,9 @@ export class Database {
     };
     try {
       await this.begin(client, receipt, options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
+      await this.allow(client, options);
       const tx: WriteTransaction = {
-        ...this.queries(client),
+        ...this.queries(client, options),
         onCommit: (action) => onCommit.push(action),
         afterCommit: (action) => afterCommit.push(action),
       };
@@ -360,20 +375,34 @@ export class Database {
   private explain(error: unknown): Error {
     const cause = asError(error);
     if ((cause as { code?: unknown }).code === FENCED) {
-      this.options.onFenced?.();
+      // Who retired raised the epoch itself; nobody else leads for all we know.
+      if (!this.retired) this.options.onFenced?.();
       return new FencedError('another scheduler has taken over');
     }
     if (!isTransient(cause)) return cause;
     return new TransientError(`the store is not available: ${cause.message}`, { cause });
   }
 
-  private queries(client: pg.PoolClient): Queries {
+  private queries(client: pg.PoolClient, { statementMs }: TimeLimits = {}): Queries {
+    // The server's limit comes first here, too.
+    const answerMs = statementMs === undefined ? undefined : statementMs + ANSWER_MARGIN_MS;
     return {
       run: async <O>(statement: Runnable<O>): Promise<O[]> => {
         const { sql, parameters } = compile(statement);
-        return (await this.send(client, sql, parameters)) as O[];
+        return (await this.send(client, sql, parameters, answerMs)) as O[];
       },
     };
+  }
+
+  /** Until the end of the transaction. Between two statements it may idle for as long as one may take. */
+  private async allow(client: pg.PoolClient, { statementMs }: TimeLimits): Promise<void> {
+    if (statementMs === undefined) return;
+    const limit = Math.ceil(statementMs);
+    await this.send(
+      client,
+      `SET LOCAL statement_timeout = ${limit}; ` +
+        `SET LOCAL idle_in_transaction_session_timeout = ${limit}`,
+    );
   }
 
   /**
@@ -393,11 +422,15 @@ export class Database {
     client: pg.PoolClient,
     text: string,
     values?: readonly unknown[],
+    answerMs?: number,
   ): Promise<unknown[]> {
     this.statements += 1;
+    const limit = answerMs === undefined ? {} : { query_timeout: answerMs };
     try {
       const result = await client.query<Record<string, unknown>>(
-        values === undefined ? { text } : { ...this.prepared(text), values: values as unknown[] },
+        values === undefined
+          ? { text }
+          : { ...this.prepared(text), values: values as unknown[], ...limit },
       );
       return result.rows;
     } catch (error) {

@@ -38,7 +38,8 @@ function isBlank(text: string | undefined): boolean {
   return text === undefined || text.trim() === '';
 }
 
-function conditions(filter: TaskFilter): RawBuilder<unknown> {
+/** The filter as a condition on a row `t` of tasks. */
+export function taskConditions(filter: TaskFilter): RawBuilder<unknown> {
   const { role, environment, jobName, taskIds, statuses, instanceIds, slaveHosts } = filter;
   const { jobKeys } = filter;
   const all = [sql`t.removed_at IS NULL`];
@@ -76,18 +77,23 @@ const STORED_TASK_COLUMNS = sql`
   t.task_id, t.instance_id, t.config_hash, t.status, t.slave_host, t.slave_id, t.assigned_ports,
   t.failure_count, t.times_partitioned, t.ancestor_id`;
 
+function tableOf(schema: string | undefined, name: string): RawBuilder<unknown> {
+  return sql.table(schema === undefined ? name : `${schema}.${name}`);
+}
+
 /** The filter's page of tasks, by the time of their first event and then by id. */
 function pageOf<R>(
   queries: Queries,
   columns: RawBuilder<unknown>,
   filter: TaskFilter,
+  schema?: string,
 ): Promise<R[]> {
   const { offset = 0, limit = 0 } = filter;
   return queries.run<R>(sql`
-    SELECT ${columns} FROM tasks t
-      JOIN LATERAL (SELECT e.happened_at FROM task_events e
+    SELECT ${columns} FROM ${tableOf(schema, 'tasks')} t
+      JOIN LATERAL (SELECT e.happened_at FROM ${tableOf(schema, 'task_events')} e
                      WHERE e.task_id = t.task_id ORDER BY e.id LIMIT 1) first ON true
-     WHERE ${conditions(filter)}
+     WHERE ${taskConditions(filter)}
      ORDER BY first.happened_at, t.task_id COLLATE "C"
     OFFSET ${Math.max(0, offset)}::bigint LIMIT ${limit > 0 ? limit : null}::bigint`);
 }
@@ -98,13 +104,22 @@ export async function findTaskIds(queries: Queries, filter: TaskFilter): Promise
   return rows.map((row) => row.task_id);
 }
 
-/** Two statements: the tasks and their events. */
-export async function findStoredTasks(queries: Queries, filter: TaskFilter): Promise<StoredTask[]> {
-  const rows = await pageOf<StoredTaskRow>(queries, STORED_TASK_COLUMNS, filter);
+/**
+ * Two statements: the tasks and their events.
+ *
+ * @param schema where its tables are; the live ones unless given
+ */
+export async function findStoredTasks(
+  queries: Queries,
+  filter: TaskFilter,
+  schema?: string,
+): Promise<StoredTask[]> {
+  const rows = await pageOf<StoredTaskRow>(queries, STORED_TASK_COLUMNS, filter, schema);
   if (rows.length === 0) return [];
   const events = await eventsOf(
     queries,
     rows.map((row) => row.task_id),
+    schema,
   );
   return rows.map((row) => ({
     taskId: row.task_id,
@@ -125,6 +140,7 @@ export async function findStoredTasks(queries: Queries, filter: TaskFilter): Pro
 async function eventsOf(
   queries: Queries,
   taskIds: readonly string[],
+  schema: string | undefined,
 ): Promise<Map<string, readonly TaskEvent[]>> {
   const rows = await queries.run<{
     task_id: string;
@@ -134,7 +150,8 @@ async function eventsOf(
     scheduler: string | null;
   }>(sql`
     SELECT e.task_id, e.status, e.happened_at AS at, e.message, e.scheduler
-      FROM task_events e WHERE e.task_id = ANY (${taskIds}::text[]) ORDER BY e.id`);
+      FROM ${tableOf(schema, 'task_events')} e
+     WHERE e.task_id = ANY (${taskIds}::text[]) ORDER BY e.id`);
   const events = new Map<string, readonly TaskEvent[]>();
   for (const row of rows) {
     const event: TaskEvent = {
@@ -206,7 +223,7 @@ export async function findJobs(
       FROM tasks t
       JOIN LATERAL (SELECT x.id, x.happened_at FROM task_events x
                      WHERE x.task_id = t.task_id ORDER BY x.id DESC LIMIT 1) e ON true
-     WHERE ${conditions(filter)}
+     WHERE ${taskConditions(filter)}
      GROUP BY t.role, t.environment, t.job_name
      ORDER BY t.role, t.environment, t.job_name`);
   return rows.map((row) => ({

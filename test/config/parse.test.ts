@@ -273,18 +273,21 @@ describe('flags without effect so far', () => {
   const warning = (name: string): string => `--${name} has no effect yet`;
 
   test('warn once each, wherever they were set', () => {
-    const files = { '/c': 'preemption_delay=1mins\nbackup_interval=2hrs\nip=::1\n' };
-    const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_BACKUP_INTERVAL: '3hrs' };
-    const argv = ['--config_file=/c', '--backup_dir', '/b', '-kerberos_server_principal=a.B'];
+    const files = { '/c': 'serverset_path=/a\nstat_retention_period=2hrs\nip=::1\n' };
+    const env = { AURORA_ZK_CHROOT_PATH: '/b', AURORA_STAT_RETENTION_PERIOD: '3hrs' };
+    const argv = ['--config_file=/c', '-kerberos_server_principal=a.B'];
     expect(warnings({ argv, env, files })).toEqual(
-      ['backup_dir', 'backup_interval', 'history_prune_threshold', 'kerberos_server_principal'].map(
-        warning,
-      ),
+      [
+        'kerberos_server_principal',
+        'serverset_path',
+        'zk_chroot_path',
+        'stat_retention_period',
+      ].map(warning),
     );
   });
 
   test('are still checked, and their defaults do not warn', () => {
-    expect(errors({ argv: ['--backup_interval=never'] })).toHaveLength(1);
+    expect(errors({ argv: ['--max_schedule_penalty=never'] })).toHaveLength(1);
     expect(warnings({})).toEqual([]);
     expect(warnings({ argv: ['--data_dir=/srv', '--http_port=1'] })).toEqual([]);
   });

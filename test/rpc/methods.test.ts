@@ -4,13 +4,21 @@ import { auroraSchema } from '../../src/wire/idl.js';
 import { methodsOf } from '../../src/wire/schema.js';
 import { createAuroraService } from '../../src/wire/service.js';
 import { createToCore } from '../../src/wire/to-core.js';
+import { newTestDir } from '../support/server-process.js';
 import { KEY, RpcWorld, jobOf } from './support.js';
 
 const READS_WITHOUT_ARGUMENTS = ['getJobs', 'getJobSummary', 'getRoleSummary', 'getTierConfigs'];
 const READS_OF_ANYTHING = [
   ...['getTasksStatus', 'getTasksWithoutConfigs', 'getPendingReason', 'getJobUpdateSummaries'],
 ];
+/** Calls without arguments that are always OK here. */
+const NEED_NOTHING = ['performBackup', 'listBackups', 'snapshot', 'unloadRecovery'];
+/** An unset query is an empty one to them; here nothing is staged. */
+const NEED_A_STAGED_BACKUP = ['queryRecovery', 'deleteRecoveryTasks', 'commitRecovery'];
 const NAMES = [
+  ...NEED_NOTHING,
+  ...NEED_A_STAGED_BACKUP,
+  ...['forceTaskState', 'pruneTasks', 'stageRecovery'],
   ...READS_WITHOUT_ARGUMENTS,
   ...READS_OF_ANYTHING,
   ...['abortJobUpdate', 'createJob', 'getConfigSummary', 'getJobUpdateDetails', 'getJobUpdateDiff'],
@@ -24,7 +32,10 @@ const NAMES = [
 let rpc: RpcWorld;
 
 beforeAll(async () => {
-  rpc = await RpcWorld.create();
+  const dir = newTestDir('methods');
+  rpc = await RpcWorld.create({
+    settings: { backups: { dir, intervalMs: 3_600_000, maxSaved: 1, clusterName: 'c' } },
+  });
 });
 
 afterAll(async () => {
@@ -50,8 +61,10 @@ test('there are exactly the methods of this version, each in the IDL', () => {
 
 test.each(NAMES)('%s without arguments answers, and an error has a text', async (name) => {
   const { code, details, result } = await rpc.call(name);
-  if (READS_WITHOUT_ARGUMENTS.includes(name)) {
+  if ([...READS_WITHOUT_ARGUMENTS, ...NEED_NOTHING].includes(name)) {
     expect({ code, details }).toEqual({ code: 'OK', details: [] });
+  } else if (NEED_A_STAGED_BACKUP.includes(name)) {
+    expect({ code, details }).toEqual({ code: 'ERROR', details: ['no backup is staged'] });
   } else {
     expect({ code, details, result }).toEqual({
       code: 'ERROR',
@@ -67,8 +80,11 @@ test.each(NAMES)(
     const shape = methodsOf(schema, 'AuroraAdmin').get(name)!;
     const empty = shape.args.map(({ type }) => (type.kind === 'struct' ? {} : undefined));
     const { code, details } = await rpc.call(name, createToCore(schema).args(shape)(empty));
-    if ([...READS_WITHOUT_ARGUMENTS, ...READS_OF_ANYTHING, 'getJobUpdateDetails'].includes(name)) {
+    const isFine = [...READS_WITHOUT_ARGUMENTS, ...READS_OF_ANYTHING, ...NEED_NOTHING];
+    if ([...isFine, 'getJobUpdateDetails', 'pruneTasks'].includes(name)) {
       expect({ code, details }).toEqual({ code: 'OK', details: [] });
+    } else if (NEED_A_STAGED_BACKUP.includes(name)) {
+      expect({ code, details }).toEqual({ code: 'ERROR', details: ['no backup is staged'] });
     } else {
       expect(['ERROR', 'INVALID_REQUEST']).toContain(code);
       expect(details).toEqual([expect.stringMatching(/ must | missing|needs|only services/)]);

@@ -11,6 +11,18 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 --
+-- Name: recovery_staging; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA recovery_staging;
+
+--
+-- Name: SCHEMA recovery_staging; Type: COMMENT; Schema: -; Owner: -
+--
+
+COMMENT ON SCHEMA recovery_staging IS 'Tables of a staged backup, under the names and with the rules of the live ones; empty while none is staged.';
+
+--
 -- Name: shim_append_only(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -72,6 +84,90 @@ CREATE FUNCTION public.shim_clock() RETURNS timestamp with time zone
 COMMENT ON FUNCTION public.shim_clock() IS 'The one clock of column defaults and of ages measured in SQL; tests replace it.';
 
 --
+-- Name: shim_close_staging(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_close_staging() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  staged regclass;
+BEGIN
+  FOR staged IN
+    SELECT oid FROM pg_class WHERE relnamespace = 'recovery_staging'::regnamespace AND relkind = 'r'
+  LOOP
+    EXECUTE format('DROP TABLE %s CASCADE', staged);
+  END LOOP;
+  DELETE FROM recovery_session;
+END $$;
+
+--
+-- Name: FUNCTION shim_close_staging(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_close_staging() IS 'Drops what is staged; does nothing when nothing is.';
+
+--
+-- Name: shim_link_staging(regclass[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_link_staging(tables regclass[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  live regclass;
+  copy text;
+  link record;
+BEGIN
+  FOREACH live IN ARRAY tables LOOP
+    SELECT format('recovery_staging.%I', relname) INTO copy FROM pg_class WHERE oid = live;
+    FOR link IN
+      SELECT k.conname, k.confrelid::regclass::text AS target, c.relname,
+             pg_get_constraintdef(k.oid) AS definition
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+       WHERE k.conrelid = live AND k.contype = 'f' ORDER BY k.conname
+    LOOP
+      EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', copy, link.conname,
+        replace(link.definition, format('REFERENCES %s(', link.target),
+                format('REFERENCES recovery_staging.%I(', link.relname)));
+    END LOOP;
+    EXECUTE format('ANALYZE %s', copy);
+    IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'aurora_shim_auditor') THEN
+      EXECUTE format('GRANT SELECT ON %s TO aurora_shim_auditor', copy);
+    END IF;
+  END LOOP;
+END $$;
+
+--
+-- Name: FUNCTION shim_link_staging(tables regclass[]); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_link_staging(tables regclass[]) IS 'Checks what is staged against the foreign keys of these tables, and keeps it so.';
+
+--
+-- Name: shim_open_staging(regclass[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_open_staging(tables regclass[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  live regclass;
+BEGIN
+  FOREACH live IN ARRAY tables LOOP
+    EXECUTE format(
+      'CREATE TABLE recovery_staging.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING COMMENTS)',
+      (SELECT relname FROM pg_class WHERE oid = live), live);
+  END LOOP;
+END $$;
+
+--
+-- Name: FUNCTION shim_open_staging(tables regclass[]); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_open_staging(tables regclass[]) IS 'Makes empty copies of these tables in recovery_staging, with all their rules but the foreign keys.';
+
+--
 -- Name: shim_prune_tasks(text[]); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -116,6 +212,70 @@ END $$;
 --
 
 COMMENT ON FUNCTION public.shim_prune_updates(update_ids text[]) IS 'Deletes updates with their events; the only way to.';
+
+--
+-- Name: shim_replace_state(regclass[], regclass[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_replace_state(tables regclass[], merged regclass[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  next_epoch bigint;
+  live regclass;
+  copy text;
+  columns text;
+  keys text;
+  assignments text;
+  counter record;
+BEGIN
+  -- Waits for every other writer and keeps new ones out; theirs is an old epoch when they get their turn.
+  next_epoch := shim_take_over();
+  PERFORM set_config('aurora_shim.pruning', 'on', true);
+  DELETE FROM backend_commands;
+  FOR i IN REVERSE array_length(tables, 1) .. 1 LOOP
+    IF NOT tables[i] = ANY (merged) THEN
+      EXECUTE format('DELETE FROM %s', tables[i]);
+    END IF;
+  END LOOP;
+  FOREACH live IN ARRAY tables LOOP
+    SELECT format('recovery_staging.%I', relname) INTO copy FROM pg_class WHERE oid = live;
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
+           string_agg(format('%1$I = EXCLUDED.%1$I', attname), ', ' ORDER BY attnum)
+      INTO columns, assignments
+      FROM pg_attribute WHERE attrelid = live AND attnum > 0 AND NOT attisdropped;
+    SELECT string_agg(quote_ident(a.attname), ', ') INTO keys
+      FROM pg_index x JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey)
+     WHERE x.indrelid = live AND x.indisprimary;
+    EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s',
+                   live, columns, columns, copy)
+      || CASE WHEN live = ANY (merged)
+              THEN format(' ON CONFLICT (%s) DO UPDATE SET %s', keys, assignments) ELSE '' END;
+    -- Numbers that were given out stay so, also where this database is younger than the backup.
+    FOR counter IN
+      SELECT a.attname, s.oid::regclass AS sequence
+        FROM pg_attribute a
+        LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND
+             (d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+              OR d.classid = 'pg_class'::regclass AND d.refobjid = live AND d.refobjsubid = a.attnum)
+        JOIN pg_class s ON s.relkind = 'S' AND s.oid IN (d.refobjid, d.objid)
+       WHERE a.attrelid = live AND a.attnum > 0 AND NOT a.attisdropped
+    LOOP
+      EXECUTE format('SELECT setval(%L, greatest(s.last_value, (SELECT max(%I) FROM %s))) FROM %s s',
+                     counter.sequence, counter.attname, live, counter.sequence);
+    END LOOP;
+  END LOOP;
+  PERFORM set_config('aurora_shim.pruning', 'off', true);
+  PERFORM shim_close_staging();
+  RETURN next_epoch;
+END $_$;
+
+--
+-- Name: FUNCTION shim_replace_state(tables regclass[], merged regclass[]); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_replace_state(tables regclass[], merged regclass[]) IS 'Puts what is staged in the place of the live rows, forgets outstanding commands, raises the epoch and returns it.';
 
 --
 -- Name: shim_take_lease(bigint, bigint, uuid, integer, integer); Type: FUNCTION; Schema: public; Owner: -
@@ -1700,6 +1860,69 @@ COMMENT ON COLUMN public.quotas.disk_mb IS 'MiB.';
 COMMENT ON COLUMN public.quotas.updated_at IS 'When setQuota last wrote the row.';
 
 --
+-- Name: recovery_session; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.recovery_session (
+    id smallint NOT NULL,
+    backup_id text NOT NULL,
+    backup_created_at timestamp with time zone NOT NULL,
+    backup_cluster text NOT NULL,
+    backup_schema text NOT NULL,
+    staged_by text NOT NULL,
+    staged_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
+    CONSTRAINT recovery_session_id_check CHECK ((id = 1))
+);
+
+--
+-- Name: TABLE recovery_session; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.recovery_session IS 'One row while a backup is staged in the schema recovery_staging, which has its tables; none otherwise.';
+
+--
+-- Name: COLUMN recovery_session.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.id IS 'Always 1: only one backup can be staged.';
+
+--
+-- Name: COLUMN recovery_session.backup_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.backup_id IS 'Name of the file in --backup_dir.';
+
+--
+-- Name: COLUMN recovery_session.backup_created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.backup_created_at IS 'When that backup was begun, on the wall clock of the scheduler that wrote it.';
+
+--
+-- Name: COLUMN recovery_session.backup_cluster; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.backup_cluster IS 'The --cluster_name of the scheduler that wrote it.';
+
+--
+-- Name: COLUMN recovery_session.backup_schema; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.backup_schema IS 'Newest migration of the database it was taken from.';
+
+--
+-- Name: COLUMN recovery_session.staged_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.staged_by IS 'Who called stageRecovery.';
+
+--
+-- Name: COLUMN recovery_session.staged_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.recovery_session.staged_at IS 'When, on the clock of Postgres.';
+
+--
 -- Name: scheduler_fence; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2319,6 +2542,13 @@ ALTER TABLE ONLY public.quotas
     ADD CONSTRAINT quotas_pkey PRIMARY KEY (role);
 
 --
+-- Name: recovery_session recovery_session_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.recovery_session
+    ADD CONSTRAINT recovery_session_pkey PRIMARY KEY (id);
+
+--
 -- Name: scheduler_fence scheduler_fence_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2659,10 +2889,34 @@ ALTER TABLE ONLY public.tasks
 GRANT USAGE ON SCHEMA public TO aurora_shim_auditor;
 
 --
+-- Name: SCHEMA recovery_staging; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA recovery_staging TO aurora_shim_auditor;
+
+--
 -- Name: FUNCTION shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.shim_begin_write(my_epoch bigint, receipt uuid, idle_timeout_ms integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_close_staging(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_close_staging() FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_link_staging(tables regclass[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_link_staging(tables regclass[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_open_staging(tables regclass[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_open_staging(tables regclass[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION shim_prune_tasks(task_ids text[]); Type: ACL; Schema: public; Owner: -
@@ -2675,6 +2929,12 @@ REVOKE ALL ON FUNCTION public.shim_prune_tasks(task_ids text[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.shim_prune_updates(update_ids text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_replace_state(tables regclass[], merged regclass[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_replace_state(tables regclass[], merged regclass[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION shim_take_lease(seen_epoch bigint, seen_beat bigint, new_holder uuid, new_ttl_ms integer, new_schema_version integer); Type: ACL; Schema: public; Owner: -
@@ -2801,6 +3061,12 @@ GRANT SELECT ON TABLE public.jobs TO aurora_shim_auditor;
 --
 
 GRANT SELECT ON TABLE public.quotas TO aurora_shim_auditor;
+
+--
+-- Name: TABLE recovery_session; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.recovery_session TO aurora_shim_auditor;
 
 --
 -- Name: TABLE scheduler_fence; Type: ACL; Schema: public; Owner: -

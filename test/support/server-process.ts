@@ -177,6 +177,17 @@ export class ServerProcess {
     return this.end('SIGTERM');
   }
 
+  /** Waits for it to end by itself. */
+  async exited(): Promise<Ended> {
+    const { child, ended } = this.now;
+    const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+    const end = await ended;
+    clearTimeout(limit);
+    this.running = undefined;
+    for (const client of this.clients.splice(0)) client.close();
+    return end;
+  }
+
   /** Working directory of a task's processes. */
   sandbox(taskId: string): string {
     return new TaskDir(this.stateDir, taskHash(taskId)).sandbox;
