@@ -70,6 +70,11 @@ export function engineSettings(config: Config): EngineSettings {
       },
     },
     maintenancePollMs: config.host_maintenance_polling_interval,
+    taskHistory: {
+      pruneThresholdMs: config.history_prune_threshold,
+      minRetentionMs: config.history_min_retention_threshold,
+      maxPerJob: config.history_max_per_job_threshold,
+    },
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,
       pruneThresholdMs: config.job_update_history_pruning_threshold,

@@ -6,6 +6,7 @@ import type { BackendSink, ClusterBackend, KnownTask } from '../backend/backend.
 import type { Range } from '../core/model/ranges.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { AskCoordinator } from '../core/sla/coordinator.js';
+import type { HistoryLimits } from '../core/task/pruning.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import { findCommands } from '../store/commands.js';
@@ -40,8 +41,9 @@ import { SlaKills } from './sla-kills.js';
 import type { SlaMetricsSettings } from './sla-metrics.js';
 import { SlaMetrics } from './sla-metrics.js';
 import { Stepping } from './stepping.js';
-import type { FlappingSettings, TaskSnapshot } from './tasks.js';
-import { Tasks, submitRequest } from './tasks.js';
+import { TaskPruning } from './task-pruning.js';
+import type { FlappingSettings } from './tasks.js';
+import { Tasks, snapshotOfRecord, submitRequest } from './tasks.js';
 import { Timeouts } from './timeouts.js';
 import { UpdateVerbs } from './update-verbs.js';
 import { Updater } from './updater.js';
@@ -57,6 +59,7 @@ export interface EngineSettings {
   readonly portRanges: readonly Range[];
   readonly sla: SlaKillSettings;
   readonly slaMetrics: SlaMetricsSettings;
+  readonly taskHistory: HistoryLimits;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
   readonly cron: CronSettings;
@@ -81,6 +84,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   },
   // None: unlike the flags' defaults, so that what is counted in statements stays as it is.
   slaMetrics: { intervalMs: 60_000, production: [], nonProduction: [] },
+  taskHistory: { pruneThresholdMs: 2 * 86_400_000, minRetentionMs: 3_600_000, maxPerJob: 100 },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
   cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
@@ -129,6 +133,7 @@ export class Engine {
   readonly cron: Cron;
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
+  readonly taskPruning: TaskPruning;
   readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
@@ -197,6 +202,10 @@ export class Engine {
     this.jobs = jobs;
     this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
     this.quotas = new Quotas(db, configs);
+    this.taskPruning = new TaskPruning({
+      ...{ db, tasks, clock, timers, stats, log },
+      limits: settings.taskHistory,
+    });
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
@@ -205,11 +214,12 @@ export class Engine {
       ...{ db, configs, clock, timers, stats, log },
       settings: settings.slaMetrics,
     });
-    this.chores = [this.updatePruning, this.maintenance, this.slaMetrics];
+    this.chores = [this.updatePruning, this.maintenance, this.slaMetrics, this.taskPruning];
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
     tasks.subscribe((change) => this.maintenance.onTaskChange(change));
+    tasks.subscribe((change) => this.taskPruning.onTaskChange(change));
     if (backend.placement === 'core') {
       tasks.subscribe((change) => this.scheduling.onTaskChange(change));
     }
@@ -236,7 +246,7 @@ export class Engine {
     await backend.start(this.sink(), knownTasks(records, left));
     this.hosts.tellAll();
     await this.replay(left);
-    this.timeouts.adopt(records.map(snapshotOf));
+    this.timeouts.adopt(records.map(snapshotOfRecord));
     await this.updater.load();
     await this.scheduling.start();
     await this.updater.recover();
@@ -322,10 +332,6 @@ export class Engine {
         });
     });
   }
-}
-
-function snapshotOf({ newestEvent, ...task }: TaskRecord): TaskSnapshot {
-  return { ...task, eventId: newestEvent.id, timestampMs: newestEvent.timestampMs };
 }
 
 function knownTasks(records: readonly TaskRecord[], left: readonly BackendCommand[]): KnownTask[] {

@@ -24,7 +24,7 @@ import type { ConfigStore } from '../store/configs.js';
 import type { Queries, WriteTransaction } from '../store/database.js';
 import type { Generation, NewTask, NewTaskEvent, TaskRecord } from '../store/tasks.js';
 import { writeTasks } from '../store/task-writes.js';
-import { ensureJob, findGenerations, lockTasks } from '../store/tasks.js';
+import { ensureJob, findGenerations, findTasks, lockTasks, pruneTasks } from '../store/tasks.js';
 import type { Clock } from '../time.js';
 import type { UpdateAffinity } from './affinity.js';
 import type { CommandRunner } from './commands.js';
@@ -181,6 +181,22 @@ export class Tasks {
     this.reserveAgents(tx, batch, requests, results);
     await this.write(tx, batch);
     return results;
+  }
+
+  /**
+   * Forgets tasks that have ended, with their events; no state changes and nothing is killed.
+   *
+   * @returns how many rows are gone
+   */
+  async prune(tx: WriteTransaction, taskIds: readonly string[]): Promise<number> {
+    const records = await findTasks(tx, taskIds);
+    const pruned = await pruneTasks(tx, taskIds);
+    tx.afterCommit(() => {
+      for (const record of records) {
+        this.announce({ kind: 'deleted', task: snapshotOfRecord(record) });
+      }
+    });
+    return pruned;
   }
 
   private reserveAgents(
@@ -494,6 +510,11 @@ function snapshotOf(task: Working): Omit<TaskSnapshot, 'eventId' | 'timestampMs'
     ...placementOf(task),
     ...(record.ancestorId === undefined ? {} : { ancestorId: record.ancestorId }),
   };
+}
+
+/** A stored task as listeners are told of it. */
+export function snapshotOfRecord({ newestEvent, ...task }: TaskRecord): TaskSnapshot {
+  return { ...task, eventId: newestEvent.id, timestampMs: newestEvent.timestampMs };
 }
 
 /** What the backend is told of a task that was placed. */

@@ -169,6 +169,18 @@ export async function findActiveConfigs(
   return new Map(rows.map((row) => [row.instance_id, row.config_hash]));
 }
 
+/** Deletes the rows of ended tasks and their events. @returns how many tasks there were */
+export async function pruneTasks(
+  tx: WriteTransaction,
+  taskIds: readonly string[],
+): Promise<number> {
+  if (taskIds.length === 0) return 0;
+  const [row] = await tx.run<{ pruned: number }>(
+    sql`SELECT shim_prune_tasks(${taskIds}) AS pruned`,
+  );
+  return row?.pruned ?? 0;
+}
+
 /** The job key gets a row, which tasks and updates refer to. */
 export async function ensureJob(tx: WriteTransaction, job: JobKey): Promise<void> {
   await tx.run(sql`

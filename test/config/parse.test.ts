@@ -274,12 +274,10 @@ describe('flags without effect so far', () => {
 
   test('warn once each, wherever they were set', () => {
     const files = { '/c': 'preemption_delay=1mins\nbackup_interval=2hrs\nip=::1\n' };
-    const env = { AURORA_HISTORY_PRUNE_THRESHOLD: '1days', AURORA_BACKUP_INTERVAL: '3hrs' };
+    const env = { AURORA_KERBEROS_DEBUG: 'true', AURORA_BACKUP_INTERVAL: '3hrs' };
     const argv = ['--config_file=/c', '--backup_dir', '/b', '-kerberos_server_principal=a.B'];
     expect(warnings({ argv, env, files })).toEqual(
-      ['backup_dir', 'backup_interval', 'history_prune_threshold', 'kerberos_server_principal'].map(
-        warning,
-      ),
+      ['backup_dir', 'backup_interval', 'kerberos_server_principal', 'kerberos_debug'].map(warning),
     );
   });
 
