@@ -70,6 +70,14 @@ export function engineSettings(config: Config): EngineSettings {
       },
     },
     maintenancePollMs: config.host_maintenance_polling_interval,
+    reconciliation: {
+      initialDelayMs: config.reconciliation_initial_delay,
+      scheduleSpreadMs: config.reconciliation_schedule_spread,
+      explicitIntervalMs: config.reconciliation_explicit_interval,
+      implicitIntervalMs: config.reconciliation_implicit_interval,
+      explicitBatchSize: config.reconciliation_explicit_batch_size,
+      explicitBatchIntervalMs: config.reconciliation_explicit_batch_interval,
+    },
     taskHistory: {
       pruneThresholdMs: config.history_prune_threshold,
       minRetentionMs: config.history_min_retention_threshold,

@@ -357,37 +357,27 @@ export const FLAGS = {
     duration(),
     '1mins',
     'wait after the start before tasks are compared with the backend',
-    notYet,
   ),
   reconciliation_schedule_spread: tasks.flag(
     duration(),
     '30mins',
     'further wait before the first implicit comparison',
-    notYet,
   ),
   reconciliation_explicit_interval: tasks.flag(
-    duration(1),
+    duration(60_000),
     '60mins',
     'time between two comparisons task by task',
-    notYet,
   ),
   reconciliation_implicit_interval: tasks.flag(
-    duration(1),
+    duration(60_000),
     '60mins',
     'time between two comparisons of everything',
-    notYet,
   ),
-  reconciliation_explicit_batch_size: tasks.flag(
-    atLeastOne,
-    '1000',
-    'tasks asked about at once',
-    notYet,
-  ),
+  reconciliation_explicit_batch_size: tasks.flag(atLeastOne, '1000', 'tasks asked about at once'),
   reconciliation_explicit_batch_interval: tasks.flag(
     duration(),
     '5secs',
     'wait between two such batches',
-    notYet,
   ),
 
   // Cron

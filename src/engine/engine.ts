@@ -7,6 +7,8 @@ import type { Range } from '../core/model/ranges.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { AskCoordinator } from '../core/sla/coordinator.js';
 import type { HistoryLimits } from '../core/task/pruning.js';
+import type { ReconciliationSettings } from '../core/task/reconciliation.js';
+import { DEFAULT_RECONCILIATION } from '../core/task/reconciliation.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import { findCommands } from '../store/commands.js';
@@ -32,6 +34,7 @@ import { Drains } from './maintenance-drains.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
+import { Reconciliation } from './reconciliation.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
 import type { SchedulingSettings } from './scheduling/settings.js';
@@ -59,6 +62,7 @@ export interface EngineSettings {
   readonly portRanges: readonly Range[];
   readonly sla: SlaKillSettings;
   readonly slaMetrics: SlaMetricsSettings;
+  readonly reconciliation: ReconciliationSettings;
   readonly taskHistory: HistoryLimits;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
@@ -84,6 +88,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   },
   // None: unlike the flags' defaults, so that what is counted in statements stays as it is.
   slaMetrics: { intervalMs: 60_000, production: [], nonProduction: [] },
+  reconciliation: DEFAULT_RECONCILIATION,
   taskHistory: { pruneThresholdMs: 2 * 86_400_000, minRetentionMs: 3_600_000, maxPerJob: 100 },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
@@ -133,6 +138,7 @@ export class Engine {
   readonly cron: Cron;
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
+  readonly reconciliation: Reconciliation;
   readonly taskPruning: TaskPruning;
   readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
@@ -202,6 +208,10 @@ export class Engine {
     this.jobs = jobs;
     this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
     this.quotas = new Quotas(db, configs);
+    this.reconciliation = new Reconciliation({
+      ...{ db, backend, clock, timers, stats, log },
+      settings: settings.reconciliation,
+    });
     this.taskPruning = new TaskPruning({
       ...{ db, tasks, clock, timers, stats, log },
       limits: settings.taskHistory,
@@ -214,7 +224,13 @@ export class Engine {
       ...{ db, configs, clock, timers, stats, log },
       settings: settings.slaMetrics,
     });
-    this.chores = [this.updatePruning, this.maintenance, this.slaMetrics, this.taskPruning];
+    this.chores = [
+      this.updatePruning,
+      this.maintenance,
+      this.slaMetrics,
+      this.taskPruning,
+      this.reconciliation,
+    ];
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));

@@ -13,6 +13,7 @@ import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
 import { maintenanceMethods } from './maintenance.js';
 import { quotaMethods } from './quota.js';
+import { reconciliationMethods } from './reconciliation.js';
 import { taskReads } from './task-reads.js';
 import { updateDiff } from './update-diff.js';
 import { updateReads } from './update-reads.js';
@@ -29,6 +30,7 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...taskReads(deps),
     ...quotaMethods(deps),
     ...maintenanceMethods(deps),
+    ...reconciliationMethods(deps),
     ...updateMethods(deps),
     ...updateReads(deps),
     ...updateDiff(deps),

@@ -7,17 +7,19 @@ import { createToCore } from '../../src/wire/to-core.js';
 import { KEY, RpcWorld, jobOf } from './support.js';
 
 const READS_WITHOUT_ARGUMENTS = ['getJobs', 'getJobSummary', 'getRoleSummary', 'getTierConfigs'];
+/** What needs no arguments, or none that say anything. */
+const WITHOUT_ARGUMENTS = [...READS_WITHOUT_ARGUMENTS, 'triggerImplicitTaskReconciliation'];
 const READS_OF_ANYTHING = [
   ...['getTasksStatus', 'getTasksWithoutConfigs', 'getPendingReason', 'getJobUpdateSummaries'],
 ];
 const NAMES = [
-  ...READS_WITHOUT_ARGUMENTS,
+  ...WITHOUT_ARGUMENTS,
   ...READS_OF_ANYTHING,
   ...['abortJobUpdate', 'createJob', 'getConfigSummary', 'getJobUpdateDetails', 'getJobUpdateDiff'],
   ...['killTasks', 'pauseJobUpdate', 'populateJobConfig', 'pulseJobUpdate', 'resumeJobUpdate'],
   ...['rollbackJobUpdate', 'startJobUpdate', 'restartShards', 'addInstances'],
   ...['scheduleCronJob', 'replaceCronTemplate', 'descheduleCronJob', 'startCronJob'],
-  ...['getQuota', 'setQuota'],
+  ...['getQuota', 'setQuota', 'triggerExplicitTaskReconciliation'],
   ...['startMaintenance', 'drainHosts', 'slaDrainHosts', 'maintenanceStatus', 'endMaintenance'],
 ];
 
@@ -50,7 +52,7 @@ test('there are exactly the methods of this version, each in the IDL', () => {
 
 test.each(NAMES)('%s without arguments answers, and an error has a text', async (name) => {
   const { code, details, result } = await rpc.call(name);
-  if (READS_WITHOUT_ARGUMENTS.includes(name)) {
+  if (WITHOUT_ARGUMENTS.includes(name)) {
     expect({ code, details }).toEqual({ code: 'OK', details: [] });
   } else {
     expect({ code, details, result }).toEqual({
@@ -67,7 +69,8 @@ test.each(NAMES)(
     const shape = methodsOf(schema, 'AuroraAdmin').get(name)!;
     const empty = shape.args.map(({ type }) => (type.kind === 'struct' ? {} : undefined));
     const { code, details } = await rpc.call(name, createToCore(schema).args(shape)(empty));
-    if ([...READS_WITHOUT_ARGUMENTS, ...READS_OF_ANYTHING, 'getJobUpdateDetails'].includes(name)) {
+    const fine = ['getJobUpdateDetails', 'triggerExplicitTaskReconciliation'];
+    if ([...WITHOUT_ARGUMENTS, ...READS_OF_ANYTHING, ...fine].includes(name)) {
       expect({ code, details }).toEqual({ code: 'OK', details: [] });
     } else {
       expect(['ERROR', 'INVALID_REQUEST']).toContain(code);
