@@ -268,6 +268,7 @@ export class Engine {
     await this.updater.recover();
     await this.cron.start();
     for (const chore of this.chores) chore.start();
+    this.timeouts.activate();
     this.keepHouse();
   }
 
