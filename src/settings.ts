@@ -76,6 +76,19 @@ export function engineSettings(config: Config): EngineSettings {
       maxSaved: config.max_saved_backups,
       clusterName: config.cluster_name,
     },
+    reconciliation: {
+      initialDelayMs: config.reconciliation_initial_delay,
+      scheduleSpreadMs: config.reconciliation_schedule_spread,
+      explicitIntervalMs: config.reconciliation_explicit_interval,
+      implicitIntervalMs: config.reconciliation_implicit_interval,
+      explicitBatchSize: config.reconciliation_explicit_batch_size,
+      explicitBatchIntervalMs: config.reconciliation_explicit_batch_interval,
+    },
+    taskHistory: {
+      pruneThresholdMs: config.history_prune_threshold,
+      minRetentionMs: config.history_min_retention_threshold,
+      maxPerJob: config.history_max_per_job_threshold,
+    },
     updatePruning: {
       intervalMs: config.job_update_history_pruning_interval,
       pruneThresholdMs: config.job_update_history_pruning_threshold,

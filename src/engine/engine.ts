@@ -6,6 +6,9 @@ import type { BackendSink, ClusterBackend, KnownTask } from '../backend/backend.
 import type { Range } from '../core/model/ranges.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { AskCoordinator } from '../core/sla/coordinator.js';
+import type { HistoryLimits } from '../core/task/pruning.js';
+import type { ReconciliationSettings } from '../core/task/reconciliation.js';
+import { DEFAULT_RECONCILIATION } from '../core/task/reconciliation.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import { findCommands } from '../store/commands.js';
@@ -32,6 +35,7 @@ import { Drains } from './maintenance-drains.js';
 import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
+import { Reconciliation } from './reconciliation.js';
 import { Recovery } from './recovery.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
@@ -43,6 +47,7 @@ import type { SlaMetricsSettings } from './sla-metrics.js';
 import { SlaMetrics } from './sla-metrics.js';
 import { Stepping } from './stepping.js';
 import { TaskAdmin } from './task-admin.js';
+import { TaskPruning } from './task-pruning.js';
 import type { FlappingSettings } from './tasks.js';
 import { Tasks, snapshotOfRecord, submitRequest } from './tasks.js';
 import { Timeouts } from './timeouts.js';
@@ -60,6 +65,8 @@ export interface EngineSettings {
   readonly portRanges: readonly Range[];
   readonly sla: SlaKillSettings;
   readonly slaMetrics: SlaMetricsSettings;
+  readonly reconciliation: ReconciliationSettings;
+  readonly taskHistory: HistoryLimits;
   readonly updatePruning: UpdatePruningSettings;
   readonly updateAffinity: UpdateAffinitySettings;
   readonly cron: CronSettings;
@@ -86,6 +93,8 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   },
   // None: unlike the flags' defaults, so that what is counted in statements stays as it is.
   slaMetrics: { intervalMs: 60_000, production: [], nonProduction: [] },
+  reconciliation: DEFAULT_RECONCILIATION,
+  taskHistory: { pruneThresholdMs: 2 * 86_400_000, minRetentionMs: 3_600_000, maxPerJob: 100 },
   updatePruning: { intervalMs: 900_000, pruneThresholdMs: 30 * 86_400_000, maxPerJob: 10 },
   updateAffinity: { enabled: false, holdMs: 180_000 },
   cron: { offsetAt: () => 0, backoff: { initialMs: 5_000, maxMs: 60_000 } },
@@ -137,6 +146,8 @@ export class Engine {
   readonly cronJobs: CronVerbs;
   readonly quotas: Quotas;
   readonly taskAdmin: TaskAdmin;
+  readonly reconciliation: Reconciliation;
+  readonly taskPruning: TaskPruning;
   readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
   readonly backups: Backups | undefined;
@@ -208,6 +219,14 @@ export class Engine {
     this.cronJobs = new CronVerbs({ db, lanes, configs, clock, updater, cron, jobs });
     this.quotas = new Quotas(db, configs);
     this.taskAdmin = new TaskAdmin({ db, lanes, tasks, updater });
+    this.reconciliation = new Reconciliation({
+      ...{ db, backend, clock, timers, stats, log },
+      settings: settings.reconciliation,
+    });
+    this.taskPruning = new TaskPruning({
+      ...{ db, tasks, clock, timers, stats, log },
+      limits: settings.taskHistory,
+    });
     this.updatePruning = new UpdatePruning({
       ...{ db, clock, timers, stats, log },
       settings: settings.updatePruning,
@@ -216,7 +235,10 @@ export class Engine {
       ...{ db, configs, clock, timers, stats, log },
       settings: settings.slaMetrics,
     });
-    this.chores = [this.updatePruning, this.maintenance, this.slaMetrics];
+    this.chores = [
+      ...[this.updatePruning, this.maintenance, this.slaMetrics],
+      ...[this.taskPruning, this.reconciliation],
+    ];
     if (settings.backups !== undefined) {
       this.backups = new Backups({ db, clock, timers, stats, log, settings: settings.backups });
       const onReplaced = options.onReplaced ?? (() => undefined);
@@ -226,6 +248,7 @@ export class Engine {
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
     tasks.subscribe((change) => this.maintenance.onTaskChange(change));
+    tasks.subscribe((change) => this.taskPruning.onTaskChange(change));
     if (backend.placement === 'core') {
       tasks.subscribe((change) => this.scheduling.onTaskChange(change));
     }
@@ -258,6 +281,7 @@ export class Engine {
     await this.updater.recover();
     await this.cron.start();
     for (const chore of this.chores) chore.start();
+    this.timeouts.activate();
     await this.backups?.start();
     this.keepHouse();
   }

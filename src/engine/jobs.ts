@@ -13,9 +13,8 @@ import { findActiveUpdates } from '../store/updates.js';
 import type { Cron } from './cron.js';
 import type { JobLanes } from './job-lane.js';
 import type { Tasks } from './tasks.js';
+import { InstanceTakenError } from './tasks.js';
 import type { Updater } from './updater.js';
-
-const UNIQUE_VIOLATION = '23505';
 
 export interface JobsOptions {
   readonly db: Database;
@@ -163,7 +162,7 @@ export class Jobs {
         });
       } catch (error) {
         // Only who writes past the lane, with psql say, can have taken an id meanwhile.
-        if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error;
+        if (!(error instanceof InstanceTakenError)) throw error;
         throw new RefusedError(
           'INVALID_REQUEST',
           'An instance with such an id was added meanwhile.',

@@ -110,6 +110,14 @@ interface Batch {
   }[];
 }
 
+/** An instance was to get a task and has an active one. */
+export class InstanceTakenError extends RangeError {
+  override readonly name = 'InstanceTakenError';
+}
+
+/** The index that sees to it. */
+const ONE_ACTIVE_PER_INSTANCE = 'tasks_one_active_per_instance';
+
 export class Tasks {
   private readonly listeners: ((change: TaskChange) => void)[] = [];
   /** When this process saw a RUNNING event, on the monotonic clock (updates.md §3.2). */
@@ -133,7 +141,12 @@ export class Tasks {
       : record.newestEvent.ageMs;
   }
 
-  /** Creates PENDING tasks; the caller has made sure that none of the instances has an active task. */
+  /**
+   * Creates PENDING tasks.
+   *
+   * @throws RangeError when no instances are given
+   * @throws InstanceTakenError when one of them has an active task already; the transaction is lost then
+   */
   async insertPending(
     tx: WriteTransaction,
     job: JobKey,
@@ -154,7 +167,12 @@ export class Tasks {
         failureCount: 0,
       });
     }
-    await this.write(tx, batch);
+    await this.write(tx, batch).catch((error: unknown) => {
+      const { constraint } = error as { constraint?: unknown };
+      throw constraint === ONE_ACTIVE_PER_INSTANCE
+        ? new InstanceTakenError('one of the instances has an active task', { cause: error })
+        : error;
+    });
   }
 
   /**

@@ -40,13 +40,21 @@ export interface TimeoutsOptions {
   readonly initialKillRetryMs: number;
 }
 
+/** The timers of a task as it is now; another change of it gets others. */
+type Armed = TimerHandle[];
+
 export class Timeouts {
-  private readonly armed = new Map<string, TimerHandle[]>();
+  private readonly armed = new Map<string, Armed>();
   /** Until `adopt`: tasks that changed since they were read, and have the timers of what they are now. */
   private changed: Set<string> | undefined = new Set();
+  private active = false;
   private stopped = false;
+  /** Penalties and policies being looked up: a test's clock must not run ahead of them. */
+  pending = 0;
 
-  constructor(private readonly options: TimeoutsOptions) {}
+  constructor(private readonly options: TimeoutsOptions) {
+    for (const name of ['timed_out_tasks', 'task_kill_retries']) options.stats.increment(name, 0);
+  }
 
   onTaskChange(change: TaskChange): void {
     this.changed?.add(change.task.taskId);
@@ -60,16 +68,9 @@ export class Timeouts {
     this.changed = undefined;
   }
 
-  private arm(task: TaskSnapshot): void {
-    if (this.stopped) return;
-    this.disarm(task.taskId);
-    const { status } = task;
-    if (hasTransientTimeout(status)) {
-      this.set(task.taskId, this.options.transientTimeoutMs, () => this.timeOut(task));
-    }
-    if (retriesKill(status)) this.armKillRetry(task.taskId, 0);
-    if (status === 'THROTTLED') this.armThrottle(task);
-    if (status === 'PARTITIONED') this.armPartition(task);
+  /** The start is complete: before, no task is taken for stuck. */
+  activate(): void {
+    this.active = true;
   }
 
   stop(): void {
@@ -77,12 +78,25 @@ export class Timeouts {
     for (const taskId of [...this.armed.keys()]) this.disarm(taskId);
   }
 
-  private set(taskId: string, delayMs: number, fire: () => void): void {
+  private arm(task: TaskSnapshot): void {
     if (this.stopped) return;
-    const handle = this.options.timers.set(delayMs, fire);
-    const handles = this.armed.get(taskId);
-    if (handles === undefined) this.armed.set(taskId, [handle]);
-    else handles.push(handle);
+    this.disarm(task.taskId);
+    const { status } = task;
+    const armed: Armed = [];
+    this.armed.set(task.taskId, armed);
+    if (hasTransientTimeout(status)) this.armTransient(task, armed);
+    if (retriesKill(status)) this.armKillRetry(task.taskId, armed, 0);
+    if (status === 'THROTTLED') this.armThrottle(task, armed);
+    if (status === 'PARTITIONED') this.armPartition(task, armed);
+    if (armed.length === 0 && status !== 'THROTTLED' && status !== 'PARTITIONED') {
+      this.armed.delete(task.taskId);
+    }
+  }
+
+  /** Does nothing when the task has changed meanwhile. */
+  private set(taskId: string, armed: Armed, delayMs: number, fire: () => void): void {
+    if (this.armed.get(taskId) !== armed) return;
+    armed.push(this.options.timers.set(delayMs, fire));
   }
 
   private disarm(taskId: string): void {
@@ -90,85 +104,100 @@ export class Timeouts {
     this.armed.delete(taskId);
   }
 
-  private timeOut(task: TaskSnapshot): void {
-    this.move(
-      task,
-      { taskId: task.taskId, target: 'LOST', expected: task.status, message: TASK_TIMED_OUT },
-      () => this.options.stats.increment('timed_out_tasks'),
-    );
+  private armTransient(
+    task: TaskSnapshot,
+    armed: Armed,
+    delayMs = this.options.transientTimeoutMs,
+  ): void {
+    const { taskId, status } = task;
+    this.set(taskId, armed, delayMs, () => {
+      if (!this.active) {
+        this.armTransient(task, armed, RETRY_MS);
+        return;
+      }
+      const request = {
+        taskId,
+        target: 'LOST',
+        expected: status,
+        message: TASK_TIMED_OUT,
+      } as const;
+      this.move(task, armed, request, () => this.options.stats.increment('timed_out_tasks'));
+    });
   }
 
-  private armKillRetry(taskId: string, lastMs: number): void {
+  private armKillRetry(taskId: string, armed: Armed, lastMs: number): void {
     const { random, initialKillRetryMs, transientTimeoutMs, commands, log, stats } = this.options;
     const limits = { initialMs: initialKillRetryMs, maxMs: transientTimeoutMs };
     const delayMs = killRetryDelay(lastMs, limits, random());
-    this.set(taskId, delayMs, () => {
+    this.set(taskId, armed, delayMs, () => {
       stats.increment('task_kill_retries');
       commands.killAgain(taskId).catch((error: unknown) => {
         log.warn({ err: error, taskId }, 'a kill could not be repeated');
       });
-      this.armKillRetry(taskId, delayMs);
+      this.armKillRetry(taskId, armed, delayMs);
     });
   }
 
-  private armThrottle(task: TaskSnapshot): void {
+  private armThrottle(task: TaskSnapshot, armed: Armed): void {
     const { db, tasks, clock } = this.options;
-    const wake = (penaltyMs: number): void => {
-      // Never more than the penalty: the wall clock may have stepped back since the event.
-      const leftMs = throttleDelay(task.timestampMs, penaltyMs, clock.wallNow());
-      const delayMs = Math.min(penaltyMs, leftMs);
-      this.set(task.taskId, delayMs, () => {
-        this.move(task, { taskId: task.taskId, target: 'PENDING', expected: 'THROTTLED' });
-      });
-    };
-    this.pending += 1;
-    db.read((tx) => tasks.penaltyOf(tx, task.ancestorId))
-      .then(wake, (error: unknown) => {
-        this.options.log.warn({ err: error, taskId: task.taskId }, 'no penalty could be found');
-        this.set(task.taskId, RETRY_MS, () => this.armThrottle(task));
-      })
-      .finally(() => {
-        this.pending -= 1;
-      });
+    const { taskId, ancestorId, timestampMs } = task;
+    this.lookUp(
+      db.read((tx) => tasks.penaltyOf(tx, ancestorId)),
+      (penaltyMs) => {
+        // Never more than the penalty: the wall clock may have stepped back since the event.
+        const leftMs = throttleDelay(timestampMs, penaltyMs, clock.wallNow());
+        const delayMs = Math.min(penaltyMs, leftMs);
+        this.set(taskId, armed, delayMs, () => {
+          this.move(task, armed, { taskId, target: 'PENDING', expected: 'THROTTLED' });
+        });
+      },
+      (error) => {
+        this.options.log.warn({ err: error, taskId }, 'no penalty could be found');
+        this.set(taskId, armed, RETRY_MS, () => this.armThrottle(task, armed));
+      },
+    );
   }
 
-  /** Penalties being looked up: a test's clock must not run ahead of them. */
-  pending = 0;
-
-  private armPartition(task: TaskSnapshot): void {
-    const { db, configs } = this.options;
-    const elapsedMs = Math.max(0, this.options.clock.wallNow() - task.timestampMs);
-    this.pending += 1;
-    db.read((tx) => configs.load(tx, [task.configHash]))
-      .then((configOf) => {
-        const policy = configOf(task.configHash).config.partitionPolicy;
-        const delayMs = partitionTimeout(policy, elapsedMs);
+  private armPartition(task: TaskSnapshot, armed: Armed): void {
+    const { db, configs, clock } = this.options;
+    const { taskId, configHash } = task;
+    const elapsedMs = Math.max(0, clock.wallNow() - task.timestampMs);
+    const message = PARTITIONED_TOO_LONG;
+    this.lookUp(
+      db.read(async (tx) => (await configs.load(tx, [configHash]))(configHash)),
+      ({ config }) => {
+        const delayMs = partitionTimeout(config.partitionPolicy, elapsedMs);
         if (delayMs === undefined) return;
-        const { taskId } = task;
-        this.set(taskId, delayMs, () => {
-          this.move(task, {
-            taskId,
-            target: 'LOST',
-            expected: 'PARTITIONED',
-            message: PARTITIONED_TOO_LONG,
-          });
+        this.set(taskId, armed, delayMs, () => {
+          this.move(task, armed, { taskId, target: 'LOST', expected: 'PARTITIONED', message });
         });
-      })
-      .catch((error: unknown) => {
-        this.options.log.warn({ err: error, taskId: task.taskId }, 'no partition policy found');
-        this.set(task.taskId, RETRY_MS, () => this.armPartition(task));
-      })
-      .finally(() => {
-        this.pending -= 1;
-      });
+      },
+      (error) => {
+        this.options.log.warn({ err: error, taskId }, 'no partition policy found');
+        this.set(taskId, armed, RETRY_MS, () => this.armPartition(task, armed));
+      },
+    );
+  }
+
+  private lookUp<T>(
+    answer: Promise<T>,
+    found: (answer: T) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    this.pending += 1;
+    void answer.then(found, failed).finally(() => {
+      this.pending -= 1;
+    });
   }
 
   private move(
     task: { readonly taskId: string; readonly job: JobKey; readonly status: ScheduleStatus },
+    armed: Armed,
     request: ChangeRequest,
     moved: () => void = () => undefined,
   ): void {
     const { db, lanes, tasks, log } = this.options;
+    const { taskId } = task;
     lanes
       .enqueue(jobKeyText(task.job), () => db.write({}, (tx) => tasks.change(tx, [request])))
       .then(
@@ -176,11 +205,8 @@ export class Timeouts {
           if (result === 'SUCCESS') moved();
         },
         (error: unknown) => {
-          log.warn(
-            { err: error, taskId: task.taskId },
-            'a task could not be moved on; trying again',
-          );
-          this.set(task.taskId, RETRY_MS, () => this.move(task, request, moved));
+          log.warn({ err: error, taskId }, 'a task could not be moved on; trying again');
+          this.set(taskId, armed, RETRY_MS, () => this.move(task, armed, request, moved));
         },
       );
   }

@@ -1,7 +1,6 @@
 /** createJob, killTasks, restartShards, addInstances (rpc.md §11). */
 import type { JobConfiguration } from '../core/model/config.js';
 import type { JobKey } from '../core/model/keys.js';
-import { jobKeyText } from '../core/model/keys.js';
 import { instanceCountProblem } from '../core/validate/instance-count.js';
 import { validateNewJob } from '../core/validate/job.js';
 import type { RpcDeps, RpcMethods } from './deps.js';
@@ -38,7 +37,7 @@ export function jobMethods(deps: RpcDeps): RpcMethods {
       const killed = await engine.jobs.kill(job, instances, caller.user, message);
       countWork(deps, 'killTasks', killed);
       // gorealis takes any detail for "nothing was killed", so there is one only then.
-      return killed > 0 ? ok() : ok(undefined, `Nothing to kill in ${jobKeyText(job)}.`);
+      return killed > 0 ? ok() : ok(undefined, 'No tasks to kill.');
     },
 
     /** No instances given is a mistake here, and never all of them: the opposite of killTasks. */

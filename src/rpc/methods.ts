@@ -14,6 +14,7 @@ import { jobReads } from './job-reads.js';
 import { jobMethods } from './jobs.js';
 import { maintenanceMethods } from './maintenance.js';
 import { quotaMethods } from './quota.js';
+import { reconciliationMethods } from './reconciliation.js';
 import { recoveryMethods } from './recovery.js';
 import { taskReads } from './task-reads.js';
 import { updateDiff } from './update-diff.js';
@@ -31,6 +32,7 @@ export function createMethods(deps: RpcDeps): RpcMethods {
     ...taskReads(deps),
     ...quotaMethods(deps),
     ...maintenanceMethods(deps),
+    ...reconciliationMethods(deps),
     ...adminMethods(deps),
     ...recoveryMethods(deps),
     ...updateMethods(deps),

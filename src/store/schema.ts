@@ -28,6 +28,8 @@ export interface TasksTable {
   created_at: Generated<Timestamp>;
   removed_at: Timestamp | null;
   removed_reason: string | null;
+  /** Filled in by a trigger. */
+  ended_at: Generated<Timestamp | null>;
 }
 
 export interface TaskEventsTable {

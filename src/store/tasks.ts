@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { JobKey } from '../core/model/keys.js';
 import type { ScheduleStatus } from '../core/model/statuses.js';
-import { ACTIVE_STATES } from '../core/model/statuses.js';
+import { ACTIVE_STATES, SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { TaskEvent } from '../core/model/task.js';
 import type { Queries, WriteTransaction } from './database.js';
 
@@ -155,6 +155,20 @@ export async function findAllActiveTasks(queries: Queries): Promise<TaskRecord[]
   const rows = await queries.run<TaskRow>(sql`
     SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT} WHERE ${IS_ACTIVE} ORDER BY e.id`);
   return rows.map(toRecord);
+}
+
+/**
+ * Tasks that hold a host and whose submit the backend has taken, oldest first: those it must know. About
+ * one whose submit is still outstanding it could only say that it is lost.
+ */
+export async function findSubmittedTaskIds(queries: Queries): Promise<string[]> {
+  const rows = await queries.run<{ task_id: string }>(sql`
+    SELECT t.task_id FROM tasks t
+     WHERE ${IS_ACTIVE} AND t.status = ANY (${[...SLAVE_ASSIGNED_STATES]}::text[])
+       AND NOT EXISTS (SELECT 1 FROM backend_commands c
+                        WHERE c.task_id = t.task_id AND c.kind = 'submit')
+     ORDER BY t.created_at, t.task_id`);
+  return rows.map((row) => row.task_id);
 }
 
 /** Instance → config hash of a job's active tasks: what a diff compares with. */

@@ -105,7 +105,7 @@ describe('flapping', () => {
 });
 
 describe('transient states', () => {
-  test('a task that stays ASSIGNED is LOST after five minutes, its workload killed and replaced', async () => {
+  test('TASK-035 a task that stays ASSIGNED is LOST after five minutes, its workload killed and replaced', async () => {
     await start();
     await world.addInstances(JOB, OLD, [0]);
     const [task] = await world.tasks(JOB);
@@ -138,6 +138,70 @@ describe('transient states', () => {
     expect(await statuses()).toEqual(['LOST', 'ASSIGNED']);
   });
 
+  test('TASK-036 a restart gives tasks of any age the whole time again', async () => {
+    await start({ settings: { transientTimeoutMs: MINUTE, initialKillRetryMs: MINUTE } });
+    await world.addInstances(JOB, OLD, [0]);
+    await world.runningInstances(JOB, OLD, [1, 2]);
+    await world.addInstances(JOB, OLD, [3]);
+    await world.advance(20_000);
+    await world.engine.jobs.kill(JOB, [1], 'u', undefined);
+    await world.advance(20_000);
+    await world.report(JOB, 2, 'preempting');
+    const before = await world.statuses(JOB);
+    expect(before).toMatchObject({ 1: 'KILLING', 2: 'PREEMPTING', 3: 'ASSIGNED' });
+    await world.restart();
+    await world.advance(MINUTE - 1);
+    expect(await world.statuses(JOB)).toEqual(before);
+    const timedOut = world.counter('timed_out_tasks');
+    await world.advance(1);
+    const lost = (await world.tasks(JOB)).filter((task) => task.status === 'LOST');
+    expect(lost.map((task) => task.instanceId)).toEqual(expect.arrayContaining([1, 2, 3]));
+    expect(world.counter('timed_out_tasks')).toBeGreaterThanOrEqual(timedOut + 3);
+  });
+
+  test('TASK-034 a timer whose task has moved on, or is deleted, does nothing', async () => {
+    await start();
+    await world.addInstances(JOB, OLD, [0, 1]);
+    await world.advance(4 * MINUTE);
+    await world.engine.jobs.kill(JOB, [0], 'u', undefined);
+    const deleted = (await world.task(JOB, 1))!;
+    await world.db.write({}, (tx) => world.engine.tasks.prune(tx, [deleted.taskId]));
+    await world.advance(5 * MINUTE - 1);
+    expect(await statuses()).toEqual(['KILLING']);
+    expect(world.counter('timed_out_tasks')).toBe(0);
+    await world.advance(1);
+    expect(await statuses()).toEqual(['LOST']);
+  });
+
+  test('TASK-037 before the start is complete no task is taken for stuck; it is looked at every 5 s', async () => {
+    await start({ settings: { transientTimeoutMs: 1_000 } });
+    await world.addInstances(JOB, OLD, [0]);
+    await world.engine.stop();
+    const next = new Engine(world.engine.options);
+    let complete: () => void = () => undefined;
+    next.cron.start = () => new Promise((resolve) => (complete = resolve));
+    world.engine = next;
+    const started = next.start();
+    // Until the timers of what was found are armed.
+    for (let n = 0; n < 500 && !next.updater.registry.loaded; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await world.advance(1_000);
+    expect(await statuses()).toEqual(['ASSIGNED']);
+    await world.advance(5_000);
+    expect(await statuses()).toEqual(['ASSIGNED']);
+    expect(world.counter('timed_out_tasks')).toBe(0);
+    for (let n = 0; n < 500; n++) {
+      complete();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await started;
+    await world.advance(4_999);
+    expect(await statuses()).toEqual(['ASSIGNED']);
+    await world.advance(1);
+    expect((await statuses())[0]).toBe('LOST');
+  });
+
   test('a change that cannot be written is tried again', async () => {
     await start();
     await world.addInstances(JOB, OLD, [0]);
@@ -153,6 +217,27 @@ describe('transient states', () => {
 });
 
 describe('kills that are not heard', () => {
+  test('TASK-038 a kill is repeated while the task is KILLING, and not once it is gone', async () => {
+    await start({ settings: { initialKillRetryMs: 100 } });
+    await world.runningJob(JOB, OLD, 1);
+    const begin = world.time.monoNow();
+    const kills: number[] = [];
+    world.backend.kill = () => {
+      kills.push(world.time.monoNow() - begin);
+      return Promise.resolve();
+    };
+    await world.engine.jobs.kill(JOB, undefined, 'u', undefined);
+    await world.settle();
+    await world.advance(400);
+    // 0 is the kill itself; the delays of this world are 150, 225, 338 ...
+    expect(kills).toEqual([0, 150, 375]);
+    expect(world.counter('task_kill_retries')).toBe(2);
+    await world.report(JOB, 0, 'killed');
+    await world.advance(60 * MINUTE);
+    expect(kills).toHaveLength(3);
+    expect(world.counter('task_kill_retries')).toBe(2);
+  });
+
   test('a kill is repeated after growing delays; a task that outlives them all is LOST and not replaced', async () => {
     await start();
     await world.runningJob(JOB, OLD, 1);
@@ -171,7 +256,7 @@ describe('kills that are not heard', () => {
     expect((kills.at(-1) ?? 0) - (kills[0] ?? 0)).toBeLessThan(5 * MINUTE);
   });
 
-  test('one that ends is not killed again', async () => {
+  test('TASK-038 one that ends before the first repetition is not killed again', async () => {
     await start();
     await world.runningJob(JOB, OLD, 1);
     await world.engine.jobs.kill(JOB, undefined, 'u', undefined);
@@ -214,6 +299,53 @@ describe('kills that are not heard', () => {
     await world.advance(60 * MINUTE);
     expect(world.counter('task_kill_retries')).toBe(0);
   });
+});
+
+describe('partitions', () => {
+  const POLICY = { partitionPolicy: { reschedule: true, delaySecs: 10 } };
+
+  async function partitioned(): Promise<void> {
+    await start({ settings: { partitionAware: true } });
+    await world.runningJob(JOB, aConfig('old', POLICY), 1);
+    await world.report(JOB, 0, 'unreachable');
+    expect(await statuses()).toEqual(['PARTITIONED']);
+  }
+
+  test('TASK-042 a task that stays PARTITIONED is LOST in the end, and says why', async () => {
+    await partitioned();
+    await world.advance(9_999);
+    expect(await statuses()).toEqual(['PARTITIONED']);
+    await world.advance(1);
+    expect(await statuses()).toEqual(['LOST', 'ASSIGNED']);
+    expect(await lastMessages()).toContain('Task partitioned for too long.');
+  });
+
+  test('TASK-042 one that runs again meanwhile is left alone, and its next partition has its own time', async () => {
+    await partitioned();
+    await world.advance(8_000);
+    await world.report(JOB, 0, 'running');
+    await world.advance(1_000);
+    await world.report(JOB, 0, 'unreachable');
+    await world.advance(9_999);
+    expect(await statuses()).toEqual(['PARTITIONED']);
+    await world.report(JOB, 0, 'running');
+    await world.advance(60 * MINUTE);
+    expect(await statuses()).toEqual(['RUNNING']);
+  });
+});
+
+test('TASK-031 nothing but THROTTLED is throttled', async () => {
+  await start({ hosts: [] });
+  const penaltyOf = jest.spyOn(world.engine.tasks, 'penaltyOf');
+  await world.addInstances(JOB, OLD, [0]);
+  expect(await statuses()).toEqual(['PENDING']);
+  const { pendingTimers } = world.time;
+  world.cluster.addHost({ host: 'localhost' });
+  await world.settle();
+  await world.report(JOB, 0, 'running');
+  expect(await statuses()).toEqual(['RUNNING']);
+  expect(world.time.pendingTimers).toBeLessThanOrEqual(pendingTimers);
+  expect(penaltyOf).not.toHaveBeenCalled();
 });
 
 test('after a stop no timer does anything', async () => {

@@ -75,7 +75,7 @@ test.each([
   ['nothing', 0, DAY, ['u1', 'u7'], 6],
   // A minute passes before the run: what was made at 125 is 135 s old by then.
   ['what is younger than the threshold', 10, 134_500, ['u1', 'u4', 'u7'], 5],
-])('UPD-090 keeps %s', async (_, maxPerJob, pruneThresholdMs, kept, pruned) => {
+])('UPD-090, TASK-073 keeps %s', async (_, maxPerJob, pruneThresholdMs, kept, pruned) => {
   await start({ maxPerJob, pruneThresholdMs });
   await fixture();
   await world.advance(MINUTE);

@@ -151,7 +151,13 @@ describe('killTasks', () => {
     expect((await rpc.call('killTasks', { job: KEY })).code).toBe('OK');
   });
 
-  test('RPC-019 says so in exactly one detail when there was nothing to kill', async () => {
+  test('RPC-019, TASK-064 says so in exactly one detail when there was nothing to kill', async () => {
+    expect(await rpc.call('killTasks', { job: KEY })).toEqual({
+      code: 'OK',
+      details: ['No tasks to kill.'],
+      result: undefined,
+    });
+    expect(rpc.stat('thrift_workload_killTasks')).toBe(0);
     await rpc.running(1);
     await rpc.ok('killTasks', { job: KEY });
     // The task is still KILLING: killing it once more changes nothing.

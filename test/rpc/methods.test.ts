@@ -8,6 +8,8 @@ import { newTestDir } from '../support/server-process.js';
 import { KEY, RpcWorld, jobOf } from './support.js';
 
 const READS_WITHOUT_ARGUMENTS = ['getJobs', 'getJobSummary', 'getRoleSummary', 'getTierConfigs'];
+/** What needs no arguments, or none that say anything. */
+const WITHOUT_ARGUMENTS = [...READS_WITHOUT_ARGUMENTS, 'triggerImplicitTaskReconciliation'];
 const READS_OF_ANYTHING = [
   ...['getTasksStatus', 'getTasksWithoutConfigs', 'getPendingReason', 'getJobUpdateSummaries'],
 ];
@@ -19,13 +21,13 @@ const NAMES = [
   ...NEED_NOTHING,
   ...NEED_A_STAGED_BACKUP,
   ...['forceTaskState', 'pruneTasks', 'stageRecovery'],
-  ...READS_WITHOUT_ARGUMENTS,
+  ...WITHOUT_ARGUMENTS,
   ...READS_OF_ANYTHING,
   ...['abortJobUpdate', 'createJob', 'getConfigSummary', 'getJobUpdateDetails', 'getJobUpdateDiff'],
   ...['killTasks', 'pauseJobUpdate', 'populateJobConfig', 'pulseJobUpdate', 'resumeJobUpdate'],
   ...['rollbackJobUpdate', 'startJobUpdate', 'restartShards', 'addInstances'],
   ...['scheduleCronJob', 'replaceCronTemplate', 'descheduleCronJob', 'startCronJob'],
-  ...['getQuota', 'setQuota'],
+  ...['getQuota', 'setQuota', 'triggerExplicitTaskReconciliation'],
   ...['startMaintenance', 'drainHosts', 'slaDrainHosts', 'maintenanceStatus', 'endMaintenance'],
 ];
 
@@ -61,7 +63,7 @@ test('there are exactly the methods of this version, each in the IDL', () => {
 
 test.each(NAMES)('%s without arguments answers, and an error has a text', async (name) => {
   const { code, details, result } = await rpc.call(name);
-  if ([...READS_WITHOUT_ARGUMENTS, ...NEED_NOTHING].includes(name)) {
+  if ([...WITHOUT_ARGUMENTS, ...NEED_NOTHING].includes(name)) {
     expect({ code, details }).toEqual({ code: 'OK', details: [] });
   } else if (NEED_A_STAGED_BACKUP.includes(name)) {
     expect({ code, details }).toEqual({ code: 'ERROR', details: ['no backup is staged'] });
@@ -80,8 +82,9 @@ test.each(NAMES)(
     const shape = methodsOf(schema, 'AuroraAdmin').get(name)!;
     const empty = shape.args.map(({ type }) => (type.kind === 'struct' ? {} : undefined));
     const { code, details } = await rpc.call(name, createToCore(schema).args(shape)(empty));
-    const isFine = [...READS_WITHOUT_ARGUMENTS, ...READS_OF_ANYTHING, ...NEED_NOTHING];
-    if ([...isFine, 'getJobUpdateDetails', 'pruneTasks'].includes(name)) {
+    const isFine = [...WITHOUT_ARGUMENTS, ...READS_OF_ANYTHING, ...NEED_NOTHING];
+    const others = ['getJobUpdateDetails', 'pruneTasks', 'triggerExplicitTaskReconciliation'];
+    if ([...isFine, ...others].includes(name)) {
       expect({ code, details }).toEqual({ code: 'OK', details: [] });
     } else if (NEED_A_STAGED_BACKUP.includes(name)) {
       expect({ code, details }).toEqual({ code: 'ERROR', details: ['no backup is staged'] });

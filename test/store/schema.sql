@@ -327,6 +327,24 @@ END $$;
 
 COMMENT ON FUNCTION public.shim_take_over() IS 'Raises the epoch after all writers of the old one have ended, and returns it.';
 
+--
+-- Name: shim_task_ended(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.shim_task_ended() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.ended_at := shim_clock();
+  RETURN NEW;
+END $$;
+
+--
+-- Name: FUNCTION shim_task_ended(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.shim_task_ended() IS 'Notes when a task ended, where nobody has said it.';
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -1204,6 +1222,7 @@ CREATE TABLE public.tasks (
     created_at timestamp with time zone DEFAULT public.shim_clock() NOT NULL,
     removed_at timestamp with time zone,
     removed_reason text,
+    ended_at timestamp with time zone,
     CONSTRAINT tasks_instance_id_check CHECK ((instance_id >= 0)),
     CONSTRAINT tasks_status_check CHECK ((status = ANY (ARRAY['INIT'::text, 'THROTTLED'::text, 'PENDING'::text, 'ASSIGNED'::text, 'STARTING'::text, 'RUNNING'::text, 'PREEMPTING'::text, 'RESTARTING'::text, 'DRAINING'::text, 'KILLING'::text, 'PARTITIONED'::text, 'FINISHED'::text, 'FAILED'::text, 'KILLED'::text, 'LOST'::text])))
 );
@@ -1309,6 +1328,12 @@ COMMENT ON COLUMN public.tasks.removed_at IS 'When a task without a host was kil
 --
 
 COMMENT ON COLUMN public.tasks.removed_reason IS 'Why that was, in the words a KILLING event would have had; empty where nobody gave any.';
+
+--
+-- Name: COLUMN tasks.ended_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tasks.ended_at IS 'When the task became FINISHED, FAILED, KILLED or LOST, or its row a tombstone, on the clock of Postgres; empty while it is active. History is pruned by it.';
 
 --
 -- Name: host_maintenance; Type: VIEW; Schema: public; Owner: -
@@ -2732,6 +2757,30 @@ CREATE INDEX tasks_by_job ON public.tasks USING btree (role, environment, job_na
 COMMENT ON INDEX public.tasks_by_job IS 'All generations of a job or of one of its instances.';
 
 --
+-- Name: tasks_ended; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tasks_ended ON public.tasks USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
+--
+-- Name: INDEX tasks_ended; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.tasks_ended IS 'Finds what ended so long ago that it is forgotten, tombstones included.';
+
+--
+-- Name: tasks_ended_of_job; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tasks_ended_of_job ON public.tasks USING btree (role, environment, job_name, ended_at, task_id) WHERE ((ended_at IS NOT NULL) AND (removed_at IS NULL));
+
+--
+-- Name: INDEX tasks_ended_of_job; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.tasks_ended_of_job IS 'Finds the oldest ended tasks of a job that has more than it may keep.';
+
+--
 -- Name: tasks_one_active_per_instance; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2790,6 +2839,18 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.task_ev
 --
 
 COMMENT ON TRIGGER append_only ON public.task_events IS 'Only shim_prune_tasks deletes.';
+
+--
+-- Name: tasks task_ended; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_ended BEFORE INSERT OR UPDATE OF status, removed_at ON public.tasks FOR EACH ROW WHEN (((new.ended_at IS NULL) AND ((new.removed_at IS NOT NULL) OR (new.status = ANY (ARRAY['FINISHED'::text, 'FAILED'::text, 'KILLED'::text, 'LOST'::text]))))) EXECUTE FUNCTION public.shim_task_ended();
+
+--
+-- Name: TRIGGER task_ended ON tasks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TRIGGER task_ended ON public.tasks IS 'Fills in ended_at.';
 
 --
 -- Name: cron_follow_ups cron_follow_ups_config_hash_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -2947,6 +3008,12 @@ REVOKE ALL ON FUNCTION public.shim_take_lease(seen_epoch bigint, seen_beat bigin
 --
 
 REVOKE ALL ON FUNCTION public.shim_take_over() FROM PUBLIC;
+
+--
+-- Name: FUNCTION shim_task_ended(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.shim_task_ended() FROM PUBLIC;
 
 --
 -- Name: TABLE job_updates; Type: ACL; Schema: public; Owner: -

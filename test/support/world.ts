@@ -17,6 +17,7 @@ import type { JobKey, JobUpdateKey } from '../../src/core/model/keys.js';
 import { jobKeyText } from '../../src/core/model/keys.js';
 import type { UpdateSettings } from '../../src/core/model/update.js';
 import type { AskCoordinator } from '../../src/core/sla/coordinator.js';
+import { DEFAULT_RECONCILIATION } from '../../src/core/task/reconciliation.js';
 import type { Verb } from '../../src/core/update/verbs.js';
 import type { EngineSettings } from '../../src/engine/engine.js';
 import { DEFAULT_ENGINE_SETTINGS, Engine } from '../../src/engine/engine.js';
@@ -50,6 +51,12 @@ export const AT_ONCE = {
   firstDelayMs: 0,
   startupSpreadMs: 0,
 };
+
+/**
+ * Not within the time of any test that does not ask for it: what the cluster says is the test's to say, and
+ * statements are counted.
+ */
+const RARELY = { ...DEFAULT_RECONCILIATION, initialDelayMs: 10 * 365 * 86_400_000 };
 
 /** Starts nothing and ends nothing by itself. */
 const SILENT: SimulatedScript = { neverStarts: true, ignoresKill: true };
@@ -135,7 +142,12 @@ export class World {
       random: () => 0.5,
       stats,
       log: silentLog,
-      settings: { ...DEFAULT_ENGINE_SETTINGS, scheduling: AT_ONCE, ...options.settings },
+      settings: {
+        ...DEFAULT_ENGINE_SETTINGS,
+        scheduling: AT_ONCE,
+        reconciliation: RARELY,
+        ...options.settings,
+      },
       ...(options.askCoordinator === undefined ? {} : { askCoordinator: options.askCoordinator }),
     });
     await this.engine.start();

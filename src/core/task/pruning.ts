@@ -6,38 +6,17 @@ export interface HistoryLimits {
   readonly pruneThresholdMs: number;
   /** `-history_min_retention_threshold`: no ended task goes earlier than this. */
   readonly minRetentionMs: number;
-  /** `-history_max_per_job_threshold`: ended tasks a job may keep. */
+  /**
+   * `-history_max_per_job_threshold`: ended tasks a job may keep. More of them stay while they are younger
+   * than the minimum retention, so a job whose tasks die fast may hold more for a while.
+   */
   readonly maxPerJob: number;
 }
 
-export interface EndedTask {
-  readonly taskId: string;
-  readonly lastEventMs: number;
-}
-
 /**
- * Ms from now until an ended task is deleted. `endedMs` is now for a task that ends now, the time of its
- * last event for one found at start.
+ * How long an ended task is kept, ms. One that was found at start is kept for the minimum retention from
+ * that start on as well, however old it is: nothing goes by its age before then.
  */
-export function pruneDelay(endedMs: number, nowMs: number, limits: HistoryLimits): number {
-  const ageMs = Math.max(0, nowMs - endedMs);
-  return Math.max(limits.minRetentionMs, limits.pruneThresholdMs - ageMs);
-}
-
-/**
- * Ended tasks of one job to delete at once: the oldest beyond `maxPerJob`, but none younger than the
- * minimum retention; so a job whose tasks die fast may hold more than `maxPerJob` for a while.
- */
-export function excessHistory(
-  endedTasks: readonly EndedTask[],
-  nowMs: number,
-  limits: HistoryLimits,
-): string[] {
-  const excess = endedTasks.length - limits.maxPerJob;
-  if (excess <= 0) return [];
-  return endedTasks
-    .filter((task) => task.lastEventMs <= nowMs - limits.minRetentionMs)
-    .sort((a, b) => a.lastEventMs - b.lastEventMs)
-    .slice(0, excess)
-    .map((task) => task.taskId);
+export function retentionMs(limits: HistoryLimits): number {
+  return Math.max(limits.minRetentionMs, limits.pruneThresholdMs);
 }

@@ -1,6 +1,6 @@
 import { SCHEDULE_STATUSES } from '../../../src/core/model/statuses.js';
 import * as messages from '../../../src/core/task/messages.js';
-import { excessHistory, pruneDelay } from '../../../src/core/task/pruning.js';
+import { retentionMs } from '../../../src/core/task/pruning.js';
 import {
   hasTransientTimeout,
   killRetryDelay,
@@ -9,8 +9,7 @@ import {
 } from '../../../src/core/task/timeouts.js';
 
 const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+const DAY = 24 * 60 * MINUTE;
 
 describe('timeouts', () => {
   test('TASK-033 a normal life arms two timers', () => {
@@ -51,39 +50,10 @@ describe('timeouts', () => {
   });
 });
 
-describe('history', () => {
+test('an ended task is kept for the threshold or the minimum, whichever is longer', () => {
   const limits = { pruneThresholdMs: DAY, minRetentionMs: MINUTE, maxPerJob: 2 };
-  const task = (taskId: string, lastEventMs: number) => ({ taskId, lastEventMs });
-  const NOW = 10 * DAY;
-
-  test('TASK-068 few ended tasks are only pruned by age', () => {
-    expect(excessHistory([task('a', 0), task('b', 1)], NOW, limits)).toEqual([]);
-    expect(pruneDelay(NOW, NOW, limits)).toBe(DAY);
-  });
-
-  test('TASK-069 each task over the limit pushes the oldest out', () => {
-    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((id, n) => task(id, NOW - HOUR + n * MINUTE));
-    expect(excessHistory([c!, a!, b!], NOW, limits)).toEqual(['a']);
-    expect(excessHistory([b!, c!, d!], NOW, limits)).toEqual(['b']);
-  });
-
-  test('TASK-070 what is younger than the minimum stays', () => {
-    const young = [1, 2, 3, 4].map((n) => task(`t${n}`, NOW - n));
-    expect(excessHistory(young, NOW, limits)).toEqual([]);
-  });
-
-  test('TASK-071 the two oldest of four go', () => {
-    const ended = [task('k2', 2), task('l2', 4), task('k1', 1), task('l1', 3)];
-    expect(excessHistory(ended, HOUR + 4, limits)).toEqual(['k1', 'k2']);
-  });
-
-  test.each([
-    ['as old as the threshold', DAY, MINUTE],
-    ['half as old', DAY / 2, DAY / 2],
-    ['from the future', -HOUR, DAY],
-  ])('a task %s', (_name, ageMs, expected) => {
-    expect(pruneDelay(NOW - ageMs, NOW, limits)).toBe(expected);
-  });
+  expect(retentionMs(limits)).toBe(DAY);
+  expect(retentionMs({ ...limits, minRetentionMs: 2 * DAY })).toBe(2 * DAY);
 });
 
 describe('messages', () => {

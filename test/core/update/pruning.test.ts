@@ -25,7 +25,7 @@ function prune(updates: readonly EndedUpdate[], cutoff: number, maxPerJob: numbe
   return updatesToPrune(updates, cutoff + 10, { pruneThresholdMs: 10, maxPerJob }).sort();
 }
 
-test('UPD-090 as one run after another takes them', () => {
+test('UPD-090, TASK-073 as one run after another takes them', () => {
   let left = ALL;
   const run = (cutoff: number, keep: number): string[] => {
     const gone = prune(left, cutoff, keep);
