@@ -1,5 +1,5 @@
 /** The composition root: the parts of app.ts are wired as operators and clients expect. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskDir, taskHash } from '../../src/backend/local/task-dir';
 import { until } from '../backend/support/wait';
@@ -71,4 +71,41 @@ test('with the local backend a task is a process, and the test app leaves none b
   expect(lives(pid)).toBe(true);
   await app.stop();
   expect([lives(pid), existsSync(stateDir)]).toEqual([false, false]);
+});
+
+test('BACKEND-006 a PENDING task that finds no host and is killed leaves no row, process or directory on the local backend', async () => {
+  await using app = await startTestApp({ backend: 'local' });
+  const client = app.client();
+  const { taskConfig, ...job } = description({ task: { ...TASK, resources: RESOURCES } });
+  const value = { negated: false, values: ['nowhere'] };
+  const constraints = [{ name: 'rack', constraint: { value } }];
+  const created = await client.call('createJob', {
+    description: { ...job, taskConfig: { ...(taskConfig as object), constraints } },
+  });
+  expect(created.responseCode).toBe('OK');
+  const found = async (): Promise<TaskOnWire[]> => {
+    const { result } = await client.call('getTasksStatus', { query: { role: 'web' } });
+    const { tasks } = result?.['scheduleStatusResult'] as { tasks: TaskOnWire[] };
+    return tasks;
+  };
+  const [task] = await found();
+  expect(task?.status).toBe('PENDING');
+  // It was tried and found nothing.
+  const reason = async () => (await client.call('getPendingReason', { query: {} })).result;
+  for (let n = 0; n < 100 && !JSON.stringify(await reason()).includes('rack'); n++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(JSON.stringify(await reason())).toContain('Constraint not satisfied: rack');
+
+  const killed = await client.call('killTasks', { job: KEY });
+  expect(killed).toMatchObject({ responseCode: 'OK' });
+  expect(await found()).toEqual([]);
+  const stateDir = join(app.config.data_dir, 'tasks');
+  expect(readdirSync(join(stateDir, 'tasks'))).toEqual([]);
+  const dir = new TaskDir(stateDir, taskHash(task?.assignedTask.taskId ?? ''));
+  expect(dir.readSupervisor()).toBeUndefined();
+  // Nor does the backend hear of it later.
+  expect((await client.call('triggerImplicitTaskReconciliation', {})).responseCode).toBe('OK');
+  expect(await found()).toEqual([]);
+  expect(readdirSync(join(stateDir, 'tasks'))).toEqual([]);
 });
