@@ -225,12 +225,15 @@ test('hosts: start, status, drain, stop', async () => {
   };
   const status = () => modes('maintenanceStatus', 'maintenanceStatusResult');
   const { NONE, SCHEDULED, DRAINING, DRAINED } = api.MaintenanceMode;
+  const moved = { ...SERVICE, name: 'moved' };
+  await ok('createJob', [jobFile(moved.name)]);
+  await running(moved, 2);
   expect(await status()).toEqual([[HOST, NONE]]);
   expect(await modes('startMaintenance', 'startMaintenanceResult')).toEqual([[HOST, SCHEDULED]]);
   expect(await modes('drainHosts', 'drainHostsResult')).toEqual([[HOST, DRAINING]]);
   await until('it is drained', async () => (await status())[0]?.[1] === DRAINED);
   expect(await modes('endMaintenance', 'endMaintenanceResult')).toEqual([[HOST, NONE]]);
-  await running(SERVICE, 2);
+  await running(moved, 2);
   const policy = a(api.SlaPolicy, { percentageSlaPolicy: { percentage: 66, durationSecs: 300 } });
   expect(await modes('slaDrainHosts', 'drainHostsResult', policy, 900)).toEqual([[HOST, DRAINING]]);
   expect(await modes('endMaintenance', 'endMaintenanceResult')).toEqual([[HOST, NONE]]);
