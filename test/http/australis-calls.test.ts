@@ -2,10 +2,9 @@
  * australis' calls (wire.md §6.3), with the settings it always sends (§5): each in a state in which it can
  * succeed, with what it reads from the answer. Through the Thrift library's TJSON and the generated stubs.
  */
-import * as AuroraAdmin from '#thrift/AuroraAdmin';
 import * as api from '#thrift/aurora_types';
 import { until } from '../backend/support/wait';
-import { callFromPage } from './support/browser-client';
+import { a, goClient } from './support/go-client';
 import {
   CRON,
   PENDING,
@@ -16,42 +15,16 @@ import {
   settings,
   type Prepared,
 } from './support/prepared';
-import { missing } from './support/unguarded';
 
-const HEADERS = { 'Content-Type': 'application/x-thrift', 'User-Agent': 'gorealis v2.29.0' };
 const HOST = 'localhost';
 
 let prepared: Prepared;
+const { call, ok } = goClient(() => prepared.app.url);
 
 beforeAll(async () => {
   prepared = await prepare();
 });
 afterAll(() => prepared[Symbol.asyncDispose]());
-
-async function call(method: string, ...args: readonly unknown[]): Promise<api.Response> {
-  return callFromPage({ url: prepared.app.url, headers: HEADERS }, AuroraAdmin, method, args);
-}
-
-/** Wants OK, no message, and the one member of the result with everything at these paths (or no result). */
-async function ok(
-  method: string,
-  args: readonly unknown[],
-  member?: keyof api.Result,
-  reads: readonly string[] = [],
-): Promise<api.Result> {
-  const { responseCode, details, result } = await call(method, ...args);
-  expect([method, responseCode, details]).toEqual([method, api.ResponseCode.OK, []]);
-  const members = Object.entries(result ?? {}).flatMap(([name, value]) =>
-    value == null ? [] : [name],
-  );
-  expect([method, members]).toEqual([method, member === undefined ? [] : [member]]);
-  const paths = reads.map((path) => `${member}.${path}`);
-  expect([method, missing(result, paths)]).toEqual([method, []]);
-  return result!;
-}
-
-/** The stubs take plain objects; their types want every member. */
-const a = <T>(Type: new (members: T) => T, members: object): T => new Type(members as T);
 
 const keyOf = (id: string) => a(api.JobUpdateKey, { job: SERVICE, id });
 const queryOf = ({ role, environment, name }: typeof SERVICE, more: object = {}) =>
