@@ -193,6 +193,11 @@ describeIfAny('the same requests where they have nothing to do, or come too late
       expect(members(again)).toEqual(['startJobUpdateResult']);
       const { key, updateSummary } = again.result!.startJobUpdateResult!;
       expect(updateSummary!.key).toEqual(key);
+      // Python looks for its own id among them, and takes the answer for a success then (§2.3).
+      const { metadata } = (await argumentsOf(request))['request'] as { metadata: object[] };
+      expect(updateSummary!.metadata).toEqual(
+        metadata.map((item) => expect.objectContaining(item)),
+      );
     },
   );
 

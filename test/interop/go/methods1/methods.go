@@ -542,7 +542,7 @@ func (c *caller) ends() []check.Method {
 				return "no active task is left", nil
 			},
 			Fails: check.Server(func() error {
-				key, err := c.start(c.update("5", settings(100*time.Millisecond)))
+				key, err := c.start(c.update("5", settings(shortWait*time.Second)))
 				if err != nil {
 					return err
 				}

@@ -45,8 +45,10 @@ func (c *caller) connection() []check.Method {
 				if err := c.api.ReestablishConn(); err != nil {
 					return "", err
 				}
-				_, err := c.api.GetJobs(c.role)
-				return "the next call gets through", err
+				if _, err := c.api.GetJobs(c.role); err != nil {
+					return "", err
+				}
+				return addresses()
 			},
 			Fails: check.Never,
 		},
