@@ -2,7 +2,10 @@ module interop
 
 go 1.21
 
-require github.com/paypal/gorealis/v2 v2.21.0
+require (
+	github.com/paypal/gorealis v1.21.0
+	github.com/paypal/gorealis/v2 v2.21.0
+)
 
 require (
 	github.com/apache/thrift v0.12.0 // indirect

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A coordinated update through the Thrift library for Python over TBinary, with stubs made from our IDL:
-# what the Aurora client for Python does on the wire. Starts a scheduler of its own and removes all it made.
+# The Thrift library for Python over TBinary, with stubs made from our IDL: a coordinated update as the Aurora
+# client for Python does it on the wire, and the RPCs that no gorealis calls. Starts a scheduler of its own and
+# removes all it made.
 # Needs python3 with venv, the Thrift compiler, and PyPI or a pip cache.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,4 +17,5 @@ thrift -strict --gen py -out "$work/stubs" "$here/../../../thrift/aurora.thrift"
 export PYTHONPATH=$work/stubs PYTHONDONTWRITEBYTECODE=1
 echo "Python $("$work/venv/bin/python" -c 'import platform; print(platform.python_version())'), \
 $(head -n 1 "$here/requirements.txt"), stubs of $(thrift --version)"
-bash "$here/../with-server.sh" "$work/venv/bin/python" "$here/coordinated_update.py"
+bash "$here/../with-server.sh" \
+  bash -euc '"$1" "$2/coordinated_update.py"; "$1" "$2/other_calls.py"' - "$work/venv/bin/python" "$here"

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"sort"
-	"strings"
 	"time"
+
+	"interop/check"
 
 	realis "github.com/paypal/gorealis/v2"
 	"github.com/paypal/gorealis/v2/gen-go/apache/aurora"
@@ -21,8 +22,7 @@ const (
 	// Long enough to pause while the first instance is watched.
 	watchTime = 1500 * time.Millisecond
 
-	limit     = 60 * time.Second
-	pollEvery = 50 * time.Millisecond
+	limit = 60 * time.Second
 	// The monitors of gorealis take anything below a second for a number of seconds.
 	monitorEvery = time.Second
 
@@ -69,17 +69,17 @@ func (s *story) create() error {
 	if err != nil {
 		return err
 	}
-	if err := expect("all live", live, true); err != nil {
+	if err := check.Equal("all live", live, true); err != nil {
 		return err
 	}
-	err = until("the job runs", func() (bool, error) {
+	err = check.Until("the job runs", func() (bool, error) {
 		found, err := s.active()
 		return reflect.DeepEqual(found, running("1")), err
 	})
 	if err != nil {
 		return err
 	}
-	return expectError(s.api.CreateJob(s.job("1")), role+"/"+environment+"/"+s.name)
+	return check.Refused(s.api.CreateJob(s.job("1")), role+"/"+environment+"/"+s.name)
 }
 
 func (s *story) start() error {
@@ -88,10 +88,10 @@ func (s *story) start() error {
 		return err
 	}
 	s.key = *started.Key
-	if err := expect("job of the key", *s.key.Job, s.jobKey()); err != nil {
+	if err := check.Equal("job of the key", *s.key.Job, s.jobKey()); err != nil {
 		return err
 	}
-	if err := expect("key of the summary", *started.UpdateSummary.Key, s.key); err != nil {
+	if err := check.Equal("key of the summary", *started.UpdateSummary.Key, s.key); err != nil {
 		return err
 	}
 	details, err := s.expectStatus(aurora.JobUpdateStatus_ROLL_FORWARD_AWAITING_PULSE)
@@ -100,16 +100,16 @@ func (s *story) start() error {
 	}
 	settings := details.Update.Instructions.Settings
 	interval := time.Duration(settings.GetBlockIfNoPulsesAfterMs()) * time.Millisecond
-	if err := expect("pulse interval", interval, pulseInterval); err != nil {
+	if err := check.Equal("pulse interval", interval, pulseInterval); err != nil {
 		return err
 	}
-	if err := expect("group size", settings.UpdateGroupSize, int32(1)); err != nil {
+	if err := check.Equal("group size", settings.UpdateGroupSize, int32(1)); err != nil {
 		return err
 	}
-	if err := expect("message", details.UpdateEvents[0].GetMessage(), "version 2"); err != nil {
+	if err := check.Equal("message", details.UpdateEvents[0].GetMessage(), "version 2"); err != nil {
 		return err
 	}
-	if err := expect("instance events", len(details.InstanceEvents), 0); err != nil {
+	if err := check.Equal("instance events", len(details.InstanceEvents), 0); err != nil {
 		return err
 	}
 	return s.expectRunning("1")
@@ -119,7 +119,7 @@ func (s *story) roll() error {
 	if err := s.expectPulse(aurora.JobUpdatePulseStatus_OK); err != nil {
 		return err
 	}
-	err := until("an instance is updated", func() (bool, error) {
+	err := check.Until("an instance is updated", func() (bool, error) {
 		details, err := s.details()
 		return err == nil && len(details.InstanceEvents) > 0, err
 	})
@@ -135,7 +135,7 @@ func (s *story) roll() error {
 func (s *story) pause() error {
 	key := s.key
 	go func() { s.pauseReturned <- s.api.PauseJobUpdate(&key, "error rate above 1 %") }()
-	err := until("the update is paused", func() (bool, error) {
+	err := check.Until("the update is paused", func() (bool, error) {
 		if err := s.stillPausing(); err != nil {
 			return false, err
 		}
@@ -154,14 +154,14 @@ func (s *story) pause() error {
 		return err
 	}
 	last := details.UpdateEvents[len(details.UpdateEvents)-1]
-	if err := expect("last event", last.Status, aurora.JobUpdateStatus_ROLL_FORWARD_PAUSED); err != nil {
+	if err := check.Equal("last event", last.Status, aurora.JobUpdateStatus_ROLL_FORWARD_PAUSED); err != nil {
 		return err
 	}
-	if err := expect("its message", last.GetMessage(), "error rate above 1 %"); err != nil {
+	if err := check.Equal("its message", last.GetMessage(), "error rate above 1 %"); err != nil {
 		return err
 	}
 	for _, event := range details.InstanceEvents {
-		if err := expect("instance touched", event.InstanceId, int32(0)); err != nil {
+		if err := check.Equal("instance touched", event.InstanceId, int32(0)); err != nil {
 			return err
 		}
 	}
@@ -177,10 +177,10 @@ func (s *story) resume() error {
 		return err
 	}
 	last := details.UpdateEvents[len(details.UpdateEvents)-1]
-	if err := expect("message", last.GetMessage(), "back to normal"); err != nil {
+	if err := check.Equal("message", last.GetMessage(), "back to normal"); err != nil {
 		return err
 	}
-	err = until("pulses are needed no more", func() (bool, error) {
+	err = check.Until("pulses are needed no more", func() (bool, error) {
 		answer, err := s.api.PulseJobUpdate(s.key)
 		return answer == aurora.JobUpdatePulseStatus_FINISHED, err
 	})
@@ -191,7 +191,7 @@ func (s *story) resume() error {
 	if err != nil {
 		return err
 	}
-	if err := expect("rolled forward", forward, true); err != nil {
+	if err := check.Equal("rolled forward", forward, true); err != nil {
 		return err
 	}
 	details, err = s.expectStatus(aurora.JobUpdateStatus_ROLLED_FORWARD)
@@ -205,7 +205,7 @@ func (s *story) resume() error {
 	wanted := []string{
 		"0 INSTANCE_UPDATING", "0 INSTANCE_UPDATED", "1 INSTANCE_UPDATING", "1 INSTANCE_UPDATED",
 	}
-	if err := expect("instance events", actions, wanted); err != nil {
+	if err := check.Equal("instance events", actions, wanted); err != nil {
 		return err
 	}
 	return s.expectRunning("2")
@@ -213,20 +213,20 @@ func (s *story) resume() error {
 
 func (s *story) startAgain() error {
 	_, err := s.api.StartJobUpdate(s.update("2"), "")
-	return expectError(err, noResult)
+	return check.Refused(err, noResult)
 }
 
 func (s *story) pulseUnknown() error {
 	job := s.jobKey()
 	_, err := s.api.PulseJobUpdate(aurora.JobUpdateKey{Job: &job, ID: "no-such-update"})
-	return expectError(err, "no-such-update")
+	return check.Refused(err, "no-such-update")
 }
 
 func (s *story) kill() error {
 	if err := s.api.KillJob(s.jobKey()); err != nil {
 		return err
 	}
-	err := until("nothing runs", func() (bool, error) {
+	err := check.Until("nothing runs", func() (bool, error) {
 		found, err := s.active()
 		return len(found) == 0, err
 	})
@@ -237,7 +237,7 @@ func (s *story) kill() error {
 	if err != nil {
 		return err
 	}
-	return expect("killed something", killed, false)
+	return check.Equal("killed something", killed, false)
 }
 
 // ------------------------------------------------------------------------------------------------ questions
@@ -247,7 +247,7 @@ func (s *story) expectPulse(wanted aurora.JobUpdatePulseStatus) error {
 	if err != nil {
 		return err
 	}
-	return expect("pulse", answer, wanted)
+	return check.Equal("pulse", answer, wanted)
 }
 
 // stillPausing fails once PauseJobUpdate has returned: it does that early only if the call went wrong.
@@ -265,10 +265,10 @@ func (s *story) details() (*aurora.JobUpdateDetails, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := expect("details", len(list), 1); err != nil {
+	if err := check.Equal("details", len(list), 1); err != nil {
 		return nil, err
 	}
-	return list[0], expect("their key", *list[0].Update.Summary.Key, s.key)
+	return list[0], check.Equal("their key", *list[0].Update.Summary.Key, s.key)
 }
 
 func (s *story) expectStatus(wanted aurora.JobUpdateStatus) (*aurora.JobUpdateDetails, error) {
@@ -276,7 +276,7 @@ func (s *story) expectStatus(wanted aurora.JobUpdateStatus) (*aurora.JobUpdateDe
 	if err != nil {
 		return nil, err
 	}
-	return details, expect("status", status(details), wanted)
+	return details, check.Equal("status", status(details), wanted)
 }
 
 func status(details *aurora.JobUpdateDetails) aurora.JobUpdateStatus {
@@ -309,7 +309,7 @@ func (s *story) expectRunning(version string) error {
 	if err != nil {
 		return err
 	}
-	return expect("tasks", found, running(version))
+	return check.Equal("tasks", found, running(version))
 }
 
 // -------------------------------------------------------------------------------------------------- records
@@ -357,38 +357,9 @@ func (s *story) update(version string) *realis.JobUpdate {
 		PulseIntervalTimeout(pulseInterval)
 }
 
-// -------------------------------------------------------------------------------------------------- helpers
-
-func expect(what string, found, wanted any) error {
-	if reflect.DeepEqual(found, wanted) {
-		return nil
-	}
-	return fmt.Errorf("%s: %v, not %v", what, found, wanted)
-}
-
-// expectError wants an error that speaks of something.
-func expectError(err error, of string) error {
-	if err == nil {
-		return fmt.Errorf("went well, where %q was to be complained of", of)
-	}
-	if realis.IsTimeout(err) || !strings.Contains(err.Error(), of) {
-		return fmt.Errorf("the error does not speak of %q: %w", of, err)
-	}
-	return nil
-}
-
 func orElse(err error, text string) error {
 	if err != nil {
 		return err
 	}
 	return errors.New(text)
-}
-
-func until(what string, reached func() (bool, error)) error {
-	for giveUp := time.Now().Add(limit); time.Now().Before(giveUp); time.Sleep(pollEvery) {
-		if done, err := reached(); err != nil || done {
-			return err
-		}
-	}
-	return fmt.Errorf("waited %s in vain: %s", limit, what)
 }

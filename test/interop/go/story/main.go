@@ -1,4 +1,4 @@
-// Command interop plays a deployer and a monitor that use gorealis v2: a coordinated update from its start to
+// Command story plays a deployer and a monitor that use gorealis v2: a coordinated update from its start to
 // its end. The scheduler's address comes from AURORA_URL and the protocol, json or binary, from the argument;
 // the exit code is 1 when anything is not as it should be.
 package main
@@ -20,7 +20,7 @@ var protocols = map[string]func() realis.ClientOption{
 
 func main() {
 	if len(os.Args) != 2 || protocols[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: interop json|binary")
+		fmt.Fprintln(os.Stderr, "usage: story json|binary")
 		os.Exit(2)
 	}
 	protocol := os.Args[1]
