@@ -88,7 +88,11 @@ async function runPulse(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
   process.on('SIGINT', () => stop.abort());
   process.on('SIGTERM', () => stop.abort());
-  return pulse(parsePulse(argv, process.env), (line) => process.stdout.write(`${line}\n`), stop.signal);
+  return pulse(
+    parsePulse(argv, process.env),
+    (line) => process.stdout.write(`${line}\n`),
+    stop.signal,
+  );
 }
 
 async function runDemo(argv: readonly string[]): Promise<number> {
