@@ -15,10 +15,9 @@ import { findCommands } from '../store/commands.js';
 import type { BackendCommand } from '../store/commands.js';
 import { ConfigStore } from '../store/configs.js';
 import type { Database } from '../store/database.js';
-import { dropOldReceipts } from '../store/receipts.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findAllActiveTasks, findTasks } from '../store/tasks.js';
-import type { Clock, TimerHandle, Timers } from '../time.js';
+import type { Clock, Timers } from '../time.js';
 import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
 import { createAffinity } from './affinity.js';
 import { Actions } from './actions.js';
@@ -36,6 +35,7 @@ import type { UpdatePruningSettings } from './pruning.js';
 import { UpdatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
 import { Reconciliation } from './reconciliation.js';
+import { ReceiptSweep } from './receipt-sweep.js';
 import { Recovery } from './recovery.js';
 import { Reports } from './reports.js';
 import { Scheduling } from './scheduling.js';
@@ -117,8 +117,6 @@ export interface EngineOptions {
   readonly onReplaced?: () => void;
 }
 
-const HOUSEKEEPING_MS = 60_000;
-
 /** Work that comes round by itself once the scheduler serves. */
 interface Chore {
   start(): void;
@@ -155,8 +153,6 @@ export class Engine {
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
   private readonly chores: readonly Chore[];
-  private housekeeping: TimerHandle | undefined;
-  private stopped = false;
 
   constructor(readonly options: EngineOptions) {
     const { db, backend, clock, timers, random, stats, log, settings } = options;
@@ -237,7 +233,7 @@ export class Engine {
     });
     this.chores = [
       ...[this.updatePruning, this.maintenance, this.slaMetrics],
-      ...[this.taskPruning, this.reconciliation],
+      ...[this.taskPruning, this.reconciliation, new ReceiptSweep({ db, timers, log })],
     ];
     if (settings.backups !== undefined) {
       this.backups = new Backups({ db, clock, timers, stats, log, settings: settings.backups });
@@ -283,13 +279,10 @@ export class Engine {
     for (const chore of this.chores) chore.start();
     this.timeouts.activate();
     await this.backups?.start();
-    this.keepHouse();
   }
 
   /** Ends all that acts; tasks run on. Nothing may be asked of the engine afterwards. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.housekeeping?.cancel();
     for (const chore of this.chores) chore.stop();
     this.hosts.stop();
     this.cron.stop();
@@ -352,18 +345,6 @@ export class Engine {
       );
     });
     this.commands.run(left, requests);
-  }
-
-  private keepHouse(): void {
-    this.housekeeping = this.options.timers.set(HOUSEKEEPING_MS, () => {
-      dropOldReceipts(this.options.db)
-        .catch((error: unknown) => {
-          this.options.log.warn({ err: error }, 'old receipts could not be deleted');
-        })
-        .finally(() => {
-          if (!this.stopped) this.keepHouse();
-        });
-    });
   }
 }
 
