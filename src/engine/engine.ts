@@ -14,6 +14,7 @@ import { ConfigStore } from '../store/configs.js';
 import type { Database } from '../store/database.js';
 import { dropOldReceipts } from '../store/receipts.js';
 import type { TaskRecord } from '../store/tasks.js';
+import { TaskPages } from '../store/task-pages.js';
 import { findAllActiveTasks, findTasks } from '../store/tasks.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
 import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
@@ -91,6 +92,7 @@ const HOUSEKEEPING_MS = 60_000;
 export class Engine {
   readonly lanes = new JobLanes();
   readonly configs = new ConfigStore();
+  readonly taskPages = new TaskPages();
   readonly heartbeats: Heartbeats;
   readonly commands: CommandRunner;
   readonly affinity: UpdateAffinity;
