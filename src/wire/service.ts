@@ -41,8 +41,7 @@ export type HandleResult = Answer | { readonly close: true };
 
 /** A long body comes in the parts it was written in, because to copy them together would double it. */
 type Answer =
-  | { readonly status: 200; readonly body: Buffer | readonly Buffer[] }
-  | { readonly status: 500 };
+  { readonly status: 200; readonly body: Buffer | readonly Buffer[] } | { readonly status: 500 };
 
 /** The part of a logger that is used here. */
 export interface WireLog {

@@ -12,6 +12,7 @@ import { watch } from './watch.js';
 export interface LibraryResult {
   readonly protocol: 'binary' | 'json';
   readonly ms: number;
+  readonly cpuMicros: number;
   readonly peakBytes: number;
   /** Of the reply it wrote. */
   readonly bytes: number;
@@ -50,7 +51,8 @@ function encode(method: string, response: Response, protocol: 'binary' | 'json')
   out.writeMessageEnd();
   out.flush();
   const ms = performance.now() - began;
-  return { protocol, ms, bytes, peakBytes: end().peakBytes };
+  const { cpuMicros, peakBytes } = end();
+  return { protocol, ms, cpuMicros, bytes, peakBytes };
 }
 
 const ROUNDS = 3;

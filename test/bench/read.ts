@@ -157,7 +157,7 @@ class ReadBench {
       if (protocol === 'binary') library = await this.library(method, cold.reply);
       const peer = library.find((result) => result.protocol === protocol);
       if (peer === undefined) throw new Error('the library did not answer');
-      this.print([method, protocol, 'library', peer.ms, peer.bytes, peer.peakBytes]);
+      this.print(method, protocol, 'library', peer);
       this.report(method, protocol, protocol === 'binary' ? 'cold' : 'cool', cold);
       const warm = await this.warm(method, args, protocol);
       this.report(method, protocol, 'warm', warm, peer);
@@ -224,21 +224,21 @@ class ReadBench {
     };
     if (peer !== undefined) {
       const [time, memory] = [cost.ms / peer.ms, cost.peakBytes / peer.peakBytes];
-      judge(`${time.toFixed(3)} of its time`, time <= MAX_SHARE_OF_TIME);
+      const cpu = cost.cpuMicros / peer.cpuMicros;
+      judge(`${time.toFixed(3)} of its time (CPU ${cpu.toFixed(3)})`, time <= MAX_SHARE_OF_TIME);
       judge(`${memory.toFixed(3)} of its memory`, memory <= MAX_SHARE_OF_MEMORY);
     }
     judge(`held ${cost.heldMs.toFixed(0)} ms`, cost.heldMs <= MAX_HELD_MS);
     verdicts.push(`slowest pulse ${cost.slowestPulseMs.toFixed(0)} ms`);
-    this.print(
-      [what, protocol, kind, cost.ms, cost.bytes, cost.peakBytes, cost.statements],
-      verdicts.join(', '),
-    );
+    this.print(what, protocol, kind, cost, cost.statements, verdicts.join(', '));
   }
 
   private print(
-    [what, protocol, kind, ms, bytes, peak, statements]: readonly [
-      ...[string, ProtocolName, string, number, number, number, number?],
-    ],
+    what: string,
+    protocol: ProtocolName,
+    kind: string,
+    cost: Pick<Cost, 'ms' | 'cpuMicros' | 'bytes' | 'peakBytes'>,
+    statements?: number,
     verdict = '',
   ): void {
     console.log(
@@ -246,9 +246,10 @@ class ReadBench {
         what.padEnd(28),
         (protocol === 'binary' ? 'TBinary' : 'TJSON').padEnd(8),
         kind.padEnd(8),
-        ms.toFixed(0).padStart(7),
-        (bytes / 1e6).toFixed(1).padStart(7),
-        (peak / 1e6).toFixed(0).padStart(8),
+        cost.ms.toFixed(0).padStart(7),
+        (cost.cpuMicros / 1_000).toFixed(0).padStart(7),
+        (cost.bytes / 1e6).toFixed(1).padStart(7),
+        (cost.peakBytes / 1e6).toFixed(0).padStart(8),
         String(statements ?? '').padStart(6),
         ` ${verdict}`,
       ].join(' '),
@@ -259,9 +260,11 @@ class ReadBench {
 const HEAD = [
   `targets: a warm reply takes at most ${MAX_SHARE_OF_TIME} of the library's time and ${MAX_SHARE_OF_MEMORY} of its memory,`,
   `and nothing holds the event loop longer than ${MAX_HELD_MS} ms. Times are the client's, from the first byte sent to`,
-  'the last received; memory is the highest above what the server needs at rest; the library only writes.',
+  'the last received; CPU and statements are all of the server, its pulses included; memory is the highest',
+  'above what the server needs at rest; the library only writes. A hold is time in which the loop turned to',
+  'nothing else and the process had the CPU.',
   '',
-  `${'call'.padEnd(28)} ${'protocol'.padEnd(8)} ${'cache'.padEnd(8)}      ms      MB  peak MB  stmts`,
+  `${'call'.padEnd(28)} ${'protocol'.padEnd(8)} ${'cache'.padEnd(8)}      ms  CPU ms      MB  peak MB  stmts`,
 ].join('\n');
 
 /** Pulses until told to stop, whether or not the one before was answered; then the slowest, ms. */

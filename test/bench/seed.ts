@@ -2,7 +2,7 @@
 import type { Client } from 'pg';
 import type { TaskConfig } from '../../src/core/model/config.js';
 import { ConfigStore } from '../../src/store/configs.js';
-import { aConfig } from '../support/builders.js';
+import { aConfig, aSettings } from '../support/builders.js';
 
 export const ROLE = 'bench';
 export const ENVIRONMENT = 'prod';
@@ -23,15 +23,18 @@ export interface Seed {
 export function configOf(name: string, more: Partial<TaskConfig> = {}): TaskConfig {
   const job = { role: ROLE, environment: ENVIRONMENT, name };
   const data = JSON.stringify({ task: { name, processes: [{ cmdline: '' }] } });
-  return aConfig(data.replace('"cmdline":""', `"cmdline":"${'x'.repeat(DATA_BYTES - data.length)}"`), {
-    job,
-    constraints: [{ name: 'host', constraint: { limit: { limit: 100_000 } } }],
-    metadata: [
-      { key: 'team', value: 'bench' },
-      { key: 'version', value: '1.2.3' },
-    ],
-    ...more,
-  });
+  return aConfig(
+    data.replace('"cmdline":""', `"cmdline":"${'x'.repeat(DATA_BYTES - data.length)}"`),
+    {
+      job,
+      constraints: [{ name: 'host', constraint: { limit: { limit: 100_000 } } }],
+      metadata: [
+        { key: 'team', value: 'bench' },
+        { key: 'version', value: '1.2.3' },
+      ],
+      ...more,
+    },
+  );
 }
 
 /** Stores the jobs with their configs and RUNNING tasks, which a scheduler that runs knows nothing of. */
@@ -71,4 +74,44 @@ export async function seedTasks(client: Client, seed: Seed): Promise<void> {
     );
   }
   await client.query('VACUUM ANALYZE');
+}
+
+/** A coordinated update of each of these jobs that rolls: what is stored while its monitor pulses. */
+export async function seedUpdates(client: Client, prefix: string): Promise<void> {
+  const settings = { ...aSettings({ pulseTimeoutMs: 60_000 }) };
+  await client.query(
+    `INSERT INTO job_updates (update_id, role, environment, job_name, user_name, state,
+       pulse_timeout_ms, settings, desired_config_hash, desired_instances, created_at,
+       last_modified_at, last_event_status, last_event_at)
+     SELECT md5(t.job_name)::uuid::text, t.role, t.environment, t.job_name, 'bench',
+            'ROLLING_FORWARD', 60000, $1::jsonb, t.config_hash, '[[0, 9]]', now(), now(),
+            'ROLLING_FORWARD', now()
+       FROM tasks t WHERE t.job_name LIKE $2 AND t.instance_id = 0`,
+    [JSON.stringify(settings), `${prefix}-%`],
+  );
+  await client.query(
+    `INSERT INTO job_update_events (update_id, status, happened_at, user_name)
+     SELECT update_id, 'ROLLING_FORWARD', created_at, 'bench' FROM job_updates`,
+  );
+}
+
+/** Cron templates of jobs of their own, each due at another minute of the night. */
+export async function seedCronJobs(client: Client, count: number): Promise<void> {
+  const names = Array.from({ length: count }, (_, index) => `cron-${index}`);
+  const { hash, config } = new ConfigStore().identify(configOf('cron'));
+  await client.query(
+    `INSERT INTO jobs (role, environment, name) SELECT $1, $2, unnest($3::text[])`,
+    [ROLE, ENVIRONMENT, names],
+  );
+  await client.query('INSERT INTO task_configs (hash, config) VALUES ($1, $2)', [
+    hash,
+    JSON.stringify(config),
+  ]);
+  await client.query(
+    `INSERT INTO cron_jobs (role, environment, job_name, config_hash, schedule, instance_count,
+                            created_by, created_at, changed_by, changed_at)
+     SELECT $1, $2, n, $4, ((row_number() OVER ()) % 60) || ' 3 1 1 *', 10, 'bench', now(), 'bench', now()
+       FROM unnest($3::text[]) n`,
+    [ROLE, ENVIRONMENT, names, hash],
+  );
 }
