@@ -25,7 +25,7 @@ async function clusterOf(url: string): Promise<SimulatedCluster> {
   const config = configOf('any');
   const target = { host: 'localhost', agentId: 'agent-localhost', ports: {} };
   const rest = { config, target, groupHash: '', preemptible: true, revocable: false, priority: 0 };
-  for (let last = ''; ; ) {
+  for (let last = ''; ;) {
     const { rows } = await client.query<{ task_id: string; instance_id: number }>(
       `SELECT task_id, instance_id FROM tasks WHERE task_id > $1 ORDER BY task_id LIMIT ${PAGE}`,
       [last],
