@@ -43,6 +43,7 @@ import { Database } from './store/database.js';
 import { startEmbeddedPostgres } from './store/embedded.js';
 import { LeaseStore } from './store/lease.js';
 import { migrate } from './store/migrate.js';
+import type { Clock } from './time.js';
 import { systemClock, systemTimers } from './time.js';
 import { auroraShim, createAuroraService } from './wire/service.js';
 
@@ -53,6 +54,8 @@ export interface AppOptions {
   readonly end: (exitCode: number) => void;
   /** The process should end at once. */
   readonly abort: () => void;
+  /** Instead of the backend that the configuration names: for benchmarks on a cluster that has tasks. */
+  readonly backend?: (clock: Clock) => ClusterBackend;
 }
 
 export interface App {
@@ -134,7 +137,7 @@ async function startParts(options: AppOptions, started: Started): Promise<App> {
   started.add(() => db.close());
   db.lead(epoch);
 
-  const backend = createBackend(config, log, clock);
+  const backend = options.backend?.(clock) ?? createBackend(config, log, clock);
   const settings = coordinatorSettings(config);
   const coordinator = new Coordinator({ settings, timers, stats, log });
   const engine = new Engine({

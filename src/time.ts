@@ -48,6 +48,26 @@ export const systemTimers: Timers = {
   },
 };
 
+/** How long one piece of work may keep others waiting, ms: heartbeats come in between. */
+const TURN_MS = 8;
+
+/** Cuts long work into turns of the event loop. */
+export class Turns {
+  private since = performance.now();
+
+  /** It is time for `pause`. */
+  isDue(): boolean {
+    return performance.now() - this.since >= TURN_MS;
+  }
+
+  /** Lets everybody else have a turn, if this one was long. */
+  async pause(): Promise<void> {
+    if (!this.isDue()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.since = performance.now();
+  }
+}
+
 /**
  * A zone as its offset: local time less UTC at a moment, both in ms. From the time zone database of
  * Node.js, by way of Intl.

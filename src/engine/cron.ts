@@ -32,6 +32,7 @@ import type { Database, WriteTransaction } from '../store/database.js';
 import type { TaskRecord } from '../store/tasks.js';
 import { findActiveTasks } from '../store/tasks.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
+import { Turns } from '../time.js';
 import type { JobLanes } from './job-lane.js';
 import type { Tasks } from './tasks.js';
 
@@ -92,7 +93,11 @@ export class Cron {
       await findCronJobs(tx),
       await findFollowUps(tx),
     ]);
-    for (const record of records) this.enter(record.job, this.scheduleOf(record));
+    const turns = new Turns();
+    for (const record of records) {
+      this.enter(record.job, this.scheduleOf(record));
+      if (turns.isDue()) await turns.pause();
+    }
     this.arm();
     for (const { job } of followUps) this.look(job, 0);
   }

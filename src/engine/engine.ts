@@ -2,7 +2,7 @@
  * The engine: everything between the RPCs and the store and backend, wired together. The order of a start
  * is tasks.md §11.3's: tasks, backend, commands left over, timers, then updates; only then RPCs.
  */
-import type { BackendSink, ClusterBackend, KnownTask } from '../backend/backend.js';
+import type { BackendSink, ClusterBackend } from '../backend/backend.js';
 import type { Range } from '../core/model/ranges.js';
 import { SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { AskCoordinator } from '../core/sla/coordinator.js';
@@ -11,16 +11,16 @@ import type { ReconciliationSettings } from '../core/task/reconciliation.js';
 import { DEFAULT_RECONCILIATION } from '../core/task/reconciliation.js';
 import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
-import { findCommands } from '../store/commands.js';
 import type { BackendCommand } from '../store/commands.js';
 import { ConfigStore } from '../store/configs.js';
 import type { Database } from '../store/database.js';
-import type { TaskRecord } from '../store/tasks.js';
-import { findAllActiveTasks, findTasks } from '../store/tasks.js';
+import { TaskPages } from '../store/task-pages.js';
+import { findTasks } from '../store/tasks.js';
 import type { Clock, Timers } from '../time.js';
 import type { UpdateAffinity, UpdateAffinitySettings } from './affinity.js';
 import { createAffinity } from './affinity.js';
 import { Actions } from './actions.js';
+import { adoptTasks } from './adoption.js';
 import { Backups, type BackupSettings } from './backups.js';
 import { CommandRunner } from './commands.js';
 import { Cron, type CronSettings } from './cron.js';
@@ -49,7 +49,7 @@ import { Stepping } from './stepping.js';
 import { TaskAdmin } from './task-admin.js';
 import { TaskPruning } from './task-pruning.js';
 import type { FlappingSettings } from './tasks.js';
-import { Tasks, snapshotOfRecord, submitRequest } from './tasks.js';
+import { Tasks, submitRequest } from './tasks.js';
 import { Timeouts } from './timeouts.js';
 import { UpdateVerbs } from './update-verbs.js';
 import { Updater } from './updater.js';
@@ -128,6 +128,7 @@ interface Chore {
 export class Engine {
   readonly lanes = new JobLanes();
   readonly configs = new ConfigStore();
+  readonly taskPages = new TaskPages();
   readonly heartbeats: Heartbeats;
   readonly commands: CommandRunner;
   readonly affinity: UpdateAffinity;
@@ -153,6 +154,8 @@ export class Engine {
   /** Wall time of this process's start: when an update that never got a pulse became stale. */
   readonly startedAtMs: number;
   private readonly chores: readonly Chore[];
+  /** While the backend starts: tasks that are stored as RUNNING. */
+  private foundRunning: Set<string> | undefined;
 
   constructor(readonly options: EngineOptions) {
     const { db, backend, clock, timers, random, stats, log, settings } = options;
@@ -240,6 +243,7 @@ export class Engine {
       const onReplaced = options.onReplaced ?? (() => undefined);
       this.recovery = new Recovery({ db, log, dir: settings.backups.dir, onReplaced });
     }
+    tasks.subscribe((change) => this.foundRunning?.delete(change.task.taskId));
     tasks.subscribe((change) => this.reports.onTaskChange(change));
     tasks.subscribe((change) => this.timeouts.onTaskChange(change));
     tasks.subscribe((change) => this.updater.onTaskChange(change));
@@ -253,25 +257,15 @@ export class Engine {
   /** Resolves when RPCs may come. The database must have been taken over. */
   async start(): Promise<void> {
     const { db, backend } = this.options;
-    const [records, left] = await db.snapshot(async (tx) => [
-      await findAllActiveTasks(tx),
-      await findCommands(tx),
-    ]);
-    const configOf = await db.read((tx) =>
-      this.configs.load(
-        tx,
-        records.map((record) => record.configHash),
-      ),
-    );
-    for (const record of records) {
-      this.reports.remember(record.taskId, record.job);
-      this.scheduling.adopt(record, configOf(record.configHash).config);
-    }
+    const { configs, reports, scheduling } = this;
+    const { known, left, moving, running } = await adoptTasks({ db, configs, reports, scheduling });
     await this.hosts.load();
-    await backend.start(this.sink(), knownTasks(records, left));
+    this.foundRunning = running;
+    await backend.start(this.sink(), known);
+    this.foundRunning = undefined;
     this.hosts.tellAll();
     await this.replay(left);
-    this.timeouts.adopt(records.map(snapshotOfRecord));
+    this.timeouts.adopt(moving);
     await this.updater.load();
     await this.scheduling.start();
     await this.updater.recover();
@@ -315,7 +309,11 @@ export class Engine {
 
   private sink(): BackendSink {
     return {
-      status: (event) => this.reports.report(event),
+      status: (event) =>
+        // It is stored so, and nothing but the backend acts yet: no need to ask Postgres about each.
+        event.state === 'running' && this.foundRunning?.has(event.taskId) === true
+          ? Promise.resolve('NOOP')
+          : this.reports.report(event),
       host: (event) => this.hosts.onHost(event),
       // Only backends that place by themselves say these; the first comes with a later issue.
       placed: () => Promise.reject(new Error('this backend does not place tasks')),
@@ -346,17 +344,4 @@ export class Engine {
     });
     this.commands.run(left, requests);
   }
-}
-
-function knownTasks(records: readonly TaskRecord[], left: readonly BackendCommand[]): KnownTask[] {
-  const unsubmitted = new Set(
-    left.filter((command) => command.kind === 'submit').map((command) => command.taskId),
-  );
-  return records.map((record) => ({
-    taskId: record.taskId,
-    status: record.status,
-    submitted: !unsubmitted.has(record.taskId),
-    ...(record.slaveHost === undefined ? {} : { host: record.slaveHost }),
-    ...(record.slaveId === undefined ? {} : { agentId: record.slaveId }),
-  }));
 }

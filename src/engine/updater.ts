@@ -21,6 +21,7 @@ import { CommitRefusedError } from '../store/database.js';
 import type { UpdateRecord, UpdateWrite } from '../store/updates.js';
 import { findActiveUpdates, findUpdate, lockUpdate, writeUpdate } from '../store/updates.js';
 import type { Clock, TimerHandle, Timers } from '../time.js';
+import { Turns } from '../time.js';
 import { ActiveUpdates } from './active-updates.js';
 import type { ActiveUpdate, UpdateInput } from './active-updates.js';
 import type { Heartbeats } from './heartbeats.js';
@@ -31,6 +32,8 @@ import type { TaskChange } from './tasks.js';
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 const SLEEP_CHECK_MS = 5_000;
+/** First ticks at once: ten thousand would wait for a connection longer than one is waited for. */
+const RECOVERED_AT_ONCE = 32;
 const INERT_STATUSES: ReadonlySet<string> = new Set([
   'PENDING',
   'THROTTLED',
@@ -79,7 +82,15 @@ export class Updater {
   /** The first tick of every update found rolling; a failing one is counted and does not stop the others. */
   async recover(): Promise<void> {
     const rolling = [...this.registry.all()].filter((entry) => isRolling(entry.state));
-    await Promise.all(rolling.map((entry) => this.enqueueTick(entry, undefined, true)));
+    const turns = new Turns();
+    let next = 0;
+    const some = async (): Promise<void> => {
+      for (let entry = rolling[next++]; entry !== undefined; entry = rolling[next++]) {
+        await this.enqueueTick(entry, undefined, true);
+        if (turns.isDue()) await turns.pause();
+      }
+    };
+    await Promise.all(Array.from({ length: RECOVERED_AT_ONCE }, some));
   }
 
   stop(): void {

@@ -3,7 +3,8 @@
  * Thrift message, whose body is read up to a limit and answered whole.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, gzip } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { constants, createGzip, gzip } from 'node:zlib';
 import type { Caller } from '../rpc/outcome.js';
 import {
   acceptsGzip,
@@ -59,6 +60,8 @@ export interface Refusal {
 const ANYBODY: Caller = { user: 'UNSECURE' };
 /** Below this a reply is sent as it is: compressing a pulse's would cost more than it saves. */
 const GZIP_FROM_BYTES = 1024;
+/** Of compressed bytes that are handed over at a time. */
+const GZIP_CHUNK_BYTES = 64 * 1024;
 /** How long a refused client may take to read its answer while we read nothing of its body. */
 const LINGER_MS = 1000;
 const TEXT = ['Content-Type', 'text/plain; charset=utf-8'] as const;
@@ -124,6 +127,32 @@ function typeRefusal(encoding: RequestEncoding, header: string | undefined): Ref
     default:
       return undefined;
   }
+}
+
+/** Writes the parts as fast as the client reads; a client that goes away ends it. */
+function sendParts(response: ServerResponse, parts: readonly Buffer[]): void {
+  const left = [...parts].reverse();
+  const next = (): void => {
+    for (let part = left.pop(); part !== undefined; part = left.pop()) {
+      if (!response.write(part)) {
+        response.once('drain', next);
+        return;
+      }
+    }
+    response.end();
+  };
+  next();
+}
+
+/** Off the event loop, as `gzip` is. */
+function compress(parts: readonly Buffer[]): Promise<readonly Buffer[]> {
+  return new Promise((resolve, reject) => {
+    const compressed: Buffer[] = [];
+    const stream = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: GZIP_CHUNK_BYTES });
+    stream.on('data', (piece: Buffer) => compressed.push(piece));
+    stream.on('end', () => resolve(compressed)).on('error', reject);
+    Readable.from(parts, { objectMode: true }).pipe(stream);
+  });
 }
 
 class Api {
@@ -209,7 +238,9 @@ class Api {
       .then((result) => {
         if ('close' in result) request.socket.destroy();
         else if (result.status === 200) {
-          this.reply(request, response, protocol, result.body, startedMs);
+          const { body } = result;
+          if (Array.isArray(body)) this.replyInParts(request, response, protocol, body, startedMs);
+          else this.reply(request, response, protocol, body as Buffer, startedMs);
         } else if (result.status === 401) {
           this.refuse(response, challenge ?? UNAUTHORIZED, startedMs);
         } else this.refuse(response, INVALID_BODY, startedMs);
@@ -245,6 +276,36 @@ class Api {
       headers.push('Content-Encoding', 'gzip');
       send(compressed);
     });
+  }
+
+  /** A long body, each part let go of once it was sent. */
+  private replyInParts(
+    request: IncomingMessage,
+    response: ServerResponse,
+    protocol: ProtocolName,
+    parts: readonly Buffer[],
+    startedMs: number,
+  ): void {
+    const [first] = parts;
+    if (parts.length === 1 && first !== undefined) {
+      return this.reply(request, response, protocol, first, startedMs);
+    }
+    this.options.count?.(200, PATH, startedMs);
+    const type = protocol === 'binary' ? BINARY_TYPE : JSON_TYPE;
+    const headers = ['Content-Type', type, ...this.cors, 'Vary', 'Accept-Encoding, User-Agent'];
+    const send = (content: readonly Buffer[]): void => {
+      const length = content.reduce((sum, part) => sum + part.length, 0);
+      response.writeHead(200, [...headers, 'Content-Length', String(length)]);
+      sendParts(response, content);
+    };
+    if (!acceptsGzip(request.headers['accept-encoding'])) return send(parts);
+    compress(parts).then(
+      (compressed) => {
+        headers.push('Content-Encoding', 'gzip');
+        send(compressed);
+      },
+      () => send(parts),
+    );
   }
 
   private refuse(

@@ -60,7 +60,7 @@ export function taskConditions(filter: TaskFilter): RawBuilder<unknown> {
   return sql.join(all, sql` AND `);
 }
 
-interface StoredTaskRow {
+export interface StoredTaskRow {
   task_id: string;
   instance_id: number;
   config_hash: string;
@@ -73,7 +73,7 @@ interface StoredTaskRow {
   ancestor_id: string | null;
 }
 
-const STORED_TASK_COLUMNS = sql`
+export const STORED_TASK_COLUMNS = sql`
   t.task_id, t.instance_id, t.config_hash, t.status, t.slave_host, t.slave_id, t.assigned_ports,
   t.failure_count, t.times_partitioned, t.ancestor_id`;
 
@@ -82,7 +82,7 @@ function tableOf(schema: string | undefined, name: string): RawBuilder<unknown> 
 }
 
 /** The filter's page of tasks, by the time of their first event and then by id. */
-function pageOf<R>(
+export function pageOf<R>(
   queries: Queries,
   columns: RawBuilder<unknown>,
   filter: TaskFilter,
@@ -121,7 +121,11 @@ export async function findStoredTasks(
     rows.map((row) => row.task_id),
     schema,
   );
-  return rows.map((row) => ({
+  return rows.map((row) => storedTask(row, events.get(row.task_id) ?? []));
+}
+
+export function storedTask(row: StoredTaskRow, events: readonly TaskEvent[]): StoredTask {
+  return {
     taskId: row.task_id,
     instanceId: row.instance_id,
     configHash: row.config_hash,
@@ -132,8 +136,8 @@ export async function findStoredTasks(
     failureCount: row.failure_count,
     timesPartitioned: row.times_partitioned,
     ...(row.ancestor_id === null ? {} : { ancestorId: row.ancestor_id }),
-    events: events.get(row.task_id) ?? [],
-  }));
+    events,
+  };
 }
 
 /** Oldest first. The store keeps every partition of a task, its readers see the shortened list. */

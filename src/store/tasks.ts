@@ -5,6 +5,7 @@ import type { ScheduleStatus } from '../core/model/statuses.js';
 import { ACTIVE_STATES, SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js';
 import type { TaskEvent } from '../core/model/task.js';
 import type { Queries, WriteTransaction } from './database.js';
+import { inSlices } from './slices.js';
 
 /** A task as its row has it, with what its events say in short. */
 export interface TaskRecord {
@@ -150,11 +151,10 @@ export async function findActiveTasks(
   return rows.map(toRecord);
 }
 
-/** Every active task of every job: for a start. */
-export async function findAllActiveTasks(queries: Queries): Promise<TaskRecord[]> {
-  const rows = await queries.run<TaskRow>(sql`
-    SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT} WHERE ${IS_ACTIVE} ORDER BY e.id`);
-  return rows.map(toRecord);
+/** Every active task of every job, in no order, in slices within a transaction: for a start. */
+export async function* allActiveTasks(queries: Queries): AsyncGenerator<TaskRecord[]> {
+  const rows = sql<TaskRow>`SELECT ${RECORD_COLUMNS} FROM tasks t ${NEWEST_EVENT} WHERE ${IS_ACTIVE}`;
+  for await (const slice of inSlices(queries, rows)) yield slice.map(toRecord);
 }
 
 /**

@@ -3,17 +3,23 @@
  * to the protocol: the generated result classes would copy each of ten thousand tasks first (design §4).
  * What is present follows `presence.ts` (wire.md §4); fields go out in ascending order of their ids.
  */
-import { TType, type Encoded, type ProtocolName, type ProtocolWriter } from './protocol.js';
+import { TType, type Pieces, type ProtocolName, type ProtocolWriter } from './protocol.js';
 import { unsetValue, type PlainRecord } from './presence.js';
 import { enumOf, structOf, type Schema, type TypeRef } from './schema.js';
 
 type Write = (out: ProtocolWriter, value: unknown) => void;
 
 /**
- * Structs whose encoding is kept with the record: thousands of tasks share a config, and all answers the
- * server's name. Records are immutable, and the encoding dies with them.
+ * Structs whose encoding is kept with the record, from which writing of it on: thousands of tasks share a
+ * config, all answers the server's name, and a task is the same record until it changes
+ * (`store/task-pages.ts`). What most records of a kind are written once for is kept at the second time.
+ * Records are immutable, and the encoding dies with them.
  */
-const KEPT: ReadonlySet<string> = new Set(['TaskConfig', 'ServerInfo']);
+const KEPT: ReadonlyMap<string, 1 | 2> = new Map([
+  ['TaskConfig', 2],
+  ['ServerInfo', 2],
+  ['ScheduledTask', 1],
+]);
 
 /** A record that does not fit the IDL: a mistake of ours, which the client sees as ERROR (wire.md S5). */
 export class EncodeError extends Error {
@@ -209,7 +215,8 @@ class Writers implements FromCore {
     if (known !== undefined) return known;
     const isUnion = structOf(this.schema, name).kind === 'union';
     const plain = isUnion ? this.newUnionWriter(name) : this.newStructWriter(name);
-    const write = KEPT.has(name) ? keeping(plain) : plain;
+    const keptFrom = KEPT.get(name);
+    const write = keptFrom === undefined ? plain : keeping(plain, keptFrom);
     this.structs.set(name, write);
     return write;
   }
@@ -260,30 +267,30 @@ class Writers implements FromCore {
 }
 
 /**
- * Keeps what a record was encoded as, once the same record comes a second time: most records that are
- * written once are never seen again.
+ * Keeps what a record was encoded as. Below a record that is kept others are kept at once, so that all of
+ * them share one text.
  */
-function keeping(write: Write): Write {
+function keeping(write: Write, from: 1 | 2): Write {
   const SEEN_ONCE = null;
-  const kept: Record<ProtocolName, WeakMap<object, Encoded | typeof SEEN_ONCE>> = {
+  const kept: Record<ProtocolName, WeakMap<object, Pieces | typeof SEEN_ONCE>> = {
     binary: new WeakMap(),
     json: new WeakMap(),
   };
   return (out, value) => {
     if (typeof value !== 'object' || value === null) return write(out, value);
     const ofProtocol = kept[out.protocol];
-    let piece = ofProtocol.get(value);
-    if (piece === undefined) {
+    let pieces = ofProtocol.get(value);
+    if (pieces === undefined && from === 2 && !out.isKept) {
       ofProtocol.set(value, SEEN_ONCE);
       return write(out, value);
     }
-    if (piece === SEEN_ONCE) {
-      const fork = out.fork();
+    if (pieces === undefined || pieces === SEEN_ONCE) {
+      const fork = out.forkForKeeping();
       write(fork, value);
-      piece = fork.encoded();
-      ofProtocol.set(value, piece);
+      pieces = fork.pieces();
+      ofProtocol.set(value, pieces);
     }
-    out.writeEncodedStruct(piece);
+    out.writePieces(pieces);
   };
 }
 

@@ -92,9 +92,18 @@ export type ProtocolName = 'binary' | 'json';
 /** What an encoded piece is kept as: bytes for TBinary, text for TJSON. */
 export type Encoded = Buffer | string;
 
+/**
+ * A struct that is kept for long and spliced into many replies: its bytes in order, a character for each
+ * (latin1), which is the smallest form they can be kept in. Texts that several structs have in common are
+ * the same text, not copies.
+ */
+export type Pieces = readonly string[];
+
 /** Writes one message, or with `fork` a piece that is spliced into several. */
 export interface ProtocolWriter {
   readonly protocol: ProtocolName;
+  /** What it writes is kept: see `forkForKeeping`. */
+  readonly isKept: boolean;
   writeMessageBegin(name: string, type: number, seqid: number): void;
   writeMessageEnd(): void;
   writeStructBegin(name: string): void;
@@ -120,6 +129,14 @@ export interface ProtocolWriter {
   fork(): ProtocolWriter;
   /** The struct that this fork wrote. */
   encoded(): Encoded;
+  /** Splices a struct that a fork wrote for keeping. */
+  writePieces(pieces: Pieces): void;
+  /** A writer of the same protocol for one struct that is kept; pieces spliced into it are shared. */
+  forkForKeeping(): ProtocolWriter;
+  /** The struct that such a fork wrote. */
+  pieces(): Pieces;
   /** The whole message. */
   finish(): Buffer;
+  /** The same in parts of at most about a megabyte, which are not copied together. Never empty. */
+  parts(): readonly Buffer[];
 }

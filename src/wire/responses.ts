@@ -13,6 +13,7 @@ import {
   type ProtocolName,
   type ProtocolWriter,
 } from './protocol.js';
+import { Turns } from '../time.js';
 import { structOf, type MethodSchema, type Schema } from './schema.js';
 
 /** Types of TApplicationException that we send (wire.md §1.4). */
@@ -33,8 +34,6 @@ export interface Reply {
 
 /** Results with a longer list are written in steps. */
 const LONG_LIST = 100;
-/** How long one step may take before others get their turn, in milliseconds. */
-const STEP_MS = 8;
 
 /**
  * The reply for a failed call, or `unknown` when no reply may be given (S14).
@@ -160,12 +159,8 @@ function endReply(out: ProtocolWriter): void {
 }
 
 async function inSteps(steps: Generator<void, void>): Promise<void> {
-  let since = performance.now();
-  while (steps.next().done !== true) {
-    if (performance.now() - since < STEP_MS) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    since = performance.now();
-  }
+  const turns = new Turns();
+  while (steps.next().done !== true) if (turns.isDue()) await turns.pause();
 }
 
 /** Writes an EXCEPTION message: the struct by hand, since the library's never carries its type. */

@@ -43,7 +43,9 @@ import { createToCore, type ArgumentsToCore } from './to-core.js';
  */
 export type HandleResult = Answer | { readonly close: true } | { readonly status: 401 };
 
-type Answer = { readonly status: 200; readonly body: Buffer } | { readonly status: 500 };
+/** A long body comes in the parts it was written in, because to copy them together would double it. */
+type Answer =
+  { readonly status: 200; readonly body: Buffer | readonly Buffer[] } | { readonly status: 500 };
 
 /** The part of a logger that is used here. */
 export interface WireLog {
@@ -252,7 +254,8 @@ class ThriftService implements AuroraService {
       const pending = writeReply(out, this.fromCore, header, reply, serverInfo, method.reply);
       if (pending !== undefined) await pending;
       this.called(call, reply.code);
-      return { status: 200, body: out.finish() };
+      // Only what was written in steps may be long.
+      return { status: 200, body: pending === undefined ? out.finish() : out.parts() };
     } catch (error) {
       // Whatever `out` holds is dropped: an answer is sent whole or not at all.
       log?.error({ err: error, method: header.name }, 'an answer could not be encoded');

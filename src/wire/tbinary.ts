@@ -4,6 +4,7 @@ import {
   ProtocolError,
   TType,
   type Encoded,
+  type Pieces,
   type FieldHeader,
   type MessageHeader,
   type ProtocolReader,
@@ -180,6 +181,12 @@ export class BinaryWriter implements ProtocolWriter {
   private readonly full: Buffer[] = [];
   private chunk = Buffer.allocUnsafe(FIRST_CHUNK);
   private at = 0;
+  /** Of a fork for keeping: what was written before the bytes that are in the chunks. */
+  private kept: string[] | undefined;
+
+  get isKept(): boolean {
+    return this.kept !== undefined;
+  }
 
   writeMessageBegin(name: string, type: number, seqid: number): void {
     this.writeI32(VERSION_1 | type);
@@ -278,9 +285,45 @@ export class BinaryWriter implements ProtocolWriter {
     return this.finish();
   }
 
+  writePieces(pieces: Pieces): void {
+    if (this.kept !== undefined) {
+      this.cut(this.kept);
+      this.kept.push(...pieces);
+      return;
+    }
+    for (const piece of pieces) {
+      this.room(piece.length);
+      this.at += this.chunk.write(piece, this.at, 'latin1');
+    }
+  }
+
+  forkForKeeping(): BinaryWriter {
+    const fork = new BinaryWriter();
+    fork.kept = [];
+    return fork;
+  }
+
+  pieces(): Pieces {
+    const kept = this.kept ?? [];
+    this.cut(kept);
+    return kept;
+  }
+
   finish(): Buffer {
     const last = this.chunk.subarray(0, this.at);
     return this.full.length === 0 ? last : Buffer.concat([...this.full, last]);
+  }
+
+  parts(): readonly Buffer[] {
+    return [...this.full, this.chunk.subarray(0, this.at)];
+  }
+
+  /** What the chunks hold becomes a text, and they are empty again. */
+  private cut(kept: string[]): void {
+    const bytes = this.finish();
+    if (bytes.length > 0) kept.push(bytes.toString('latin1'));
+    this.full.length = 0;
+    this.at = 0;
   }
 
   /** False, with nothing written, when there is more than ASCII in it. */

@@ -1,5 +1,5 @@
 /** Writes TJSON (wire.md §3.2): no blanks, control characters escaped, never an invalid number. */
-import { TType, type Encoded, type ProtocolWriter } from './protocol.js';
+import { TType, type Encoded, type Pieces, type ProtocolWriter } from './protocol.js';
 
 const TYPE_NAMES: Readonly<Record<number, string>> = {
   [TType.BOOL]: 'tf',
@@ -15,6 +15,10 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
 
 /** What precedes a value: nothing in a field, a comma in a list, by turns in a map. */
 const Place = { FIELD: 0, LIST: 1, FIRST_KEY: 2, VALUE: 3, KEY: 4 } as const;
+
+const NOTHING = Buffer.alloc(0);
+const FIRST_CHUNK = 4 * 1024;
+const LARGEST_CHUNK = 1024 * 1024;
 
 /** Text is handed to a buffer in pieces of about this length: one rope of 30 MB would stop the loop. */
 const PIECE = 64 * 1024;
@@ -32,11 +36,20 @@ const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 export class JsonWriter implements ProtocolWriter {
   readonly protocol = 'json';
-  private readonly pieces: Buffer[] = [];
   private text = '';
+  /** What was written before the text: full chunks, then the one that is being filled. */
+  private readonly full: Buffer[] = [];
+  private chunk: Buffer = NOTHING;
+  private at = 0;
+  /** Of a fork for keeping: what was written before the text; such a fork has no chunks. */
+  private kept: string[] | undefined;
   private firstField = true;
   private place: number = Place.FIELD;
   private readonly outer: number[] = [];
+
+  get isKept(): boolean {
+    return this.kept !== undefined;
+  }
 
   writeMessageBegin(name: string, type: number, seqid: number): void {
     this.text += `[1,${JSON.stringify(name)},${type},${seqid},`;
@@ -132,9 +145,62 @@ export class JsonWriter implements ProtocolWriter {
     return this.finish().toString();
   }
 
+  writePieces(pieces: Pieces): void {
+    this.lead();
+    this.flush();
+    if (this.kept !== undefined) {
+      this.kept.push(...pieces);
+      return;
+    }
+    for (const piece of pieces) {
+      this.room(piece.length);
+      this.at += this.chunk.write(piece, this.at, 'latin1');
+    }
+  }
+
+  forkForKeeping(): JsonWriter {
+    const fork = new JsonWriter();
+    fork.kept = [];
+    return fork;
+  }
+
+  pieces(): Pieces {
+    this.flush();
+    return this.kept ?? [];
+  }
+
   finish(): Buffer {
-    const last = Buffer.from(this.text);
-    return this.pieces.length === 0 ? last : Buffer.concat([...this.pieces, last]);
+    if (this.chunk === NOTHING) return Buffer.from(this.text);
+    const parts = this.parts();
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+  }
+
+  parts(): readonly Buffer[] {
+    if (this.chunk === NOTHING) return [Buffer.from(this.text)];
+    this.flush();
+    return [...this.full, this.chunk.subarray(0, this.at)];
+  }
+
+  /** Moves the text into the chunk, or to what is kept. */
+  private flush(): void {
+    const { text } = this;
+    if (text === '') return;
+    this.text = '';
+    if (this.kept !== undefined) {
+      this.kept.push(Buffer.from(text).toString('latin1'));
+      return;
+    }
+    // The exact length is asked for only where the longest possible one would not fit.
+    if (this.at + 3 * text.length > this.chunk.length) this.room(Buffer.byteLength(text));
+    this.at += this.chunk.write(text, this.at, 'utf8');
+  }
+
+  private room(size: number): void {
+    if (this.at + size <= this.chunk.length) return;
+    if (this.at > 0) this.full.push(this.chunk.subarray(0, this.at));
+    const next = this.chunk === NOTHING ? FIRST_CHUNK : this.chunk.length * 2;
+    this.chunk = Buffer.allocUnsafe(Math.max(Math.min(next, LARGEST_CHUNK), size));
+    this.at = 0;
   }
 
   /** Keys of maps are quoted, whatever their type. */
@@ -157,10 +223,7 @@ export class JsonWriter implements ProtocolWriter {
 
   private end(): void {
     this.place = this.outer.pop() as number;
-    if (this.text.length >= PIECE) {
-      this.pieces.push(Buffer.from(this.text));
-      this.text = '';
-    }
+    if (this.text.length >= PIECE) this.flush();
   }
 
   /** Writes the sign before a value and moves on to the place after it. */

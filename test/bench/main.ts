@@ -3,11 +3,15 @@
  * pass or fail by the clock. Figures depend on the machine, ratios hardly.
  */
 import { benchPulse } from './pulse.js';
+import { benchRead } from './read.js';
+import { benchStartup } from './startup.js';
 import { benchUpdate } from './update.js';
 
 const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<void>>> = {
   pulse: benchPulse,
   update: benchUpdate,
+  read: benchRead,
+  startup: benchStartup,
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -1,20 +1,30 @@
-/** A server of its own process for a benchmark, and the CPU time it used. */
+/** A server of its own process for a benchmark: the CPU time it used, and what a stretch of work costs it. */
 import { fork, type ChildProcess } from 'node:child_process';
+import { watch, type Watched } from './watch.js';
 
-/** What a child says: its port once, then its CPU time whenever asked. */
-export type FromServer = { readonly port: number } | { readonly cpuMicros: number };
+/** What a child says: its port once, then what it is asked for. */
+export type FromServer =
+  | { readonly port: number; readonly start?: Watched & { readonly ms: number } }
+  | { readonly cpuMicros: number }
+  | { readonly watching: true }
+  | { readonly watched: Watched };
 
 export class BenchServer {
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
+    /** What its start cost, where the script measured it. */
+    readonly started: (Watched & { readonly ms: number }) | undefined,
   ) {}
 
   static async start(script: string, args: readonly string[] = []): Promise<BenchServer> {
-    const child = fork(script, [...args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(script, [...args], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execArgv: ['--expose-gc'],
+    });
     const first = await next(child);
     if (!('port' in first)) throw new Error('the server did not say its port');
-    return new BenchServer(child, first.port);
+    return new BenchServer(child, first.port, first.start);
   }
 
   /** User and system time since its start, microseconds. */
@@ -23,6 +33,17 @@ export class BenchServer {
     const answer = await next(this.child);
     if (!('cpuMicros' in answer)) throw new Error('the server did not say its CPU time');
     return answer.cpuMicros;
+  }
+
+  /** What the work costs the server's process, and what the work came to. */
+  async watched<T>(work: () => Promise<T>): Promise<Watched & { readonly result: T }> {
+    this.child.send('watch');
+    await next(this.child);
+    const result = await work();
+    this.child.send('watched');
+    const answer = await next(this.child);
+    if (!('watched' in answer)) throw new Error('the server did not say what it saw');
+    return { ...answer.watched, result };
   }
 
   async stop(): Promise<void> {
@@ -44,15 +65,26 @@ function next(child: ChildProcess): Promise<FromServer> {
   });
 }
 
-/** The child's side: says the port, answers for its CPU time, stops when told. */
-export function serveBench(port: number, stop: () => Promise<void>): void {
+/** The child's side: says the port, answers what it is asked, stops when told. */
+export function serveBench(
+  port: number,
+  stop: () => Promise<void>,
+  start?: Watched & { readonly ms: number },
+): void {
+  let end: (() => Watched) | undefined;
+  const say = (what: FromServer): void => void process.send?.(what);
   process.on('message', (message) => {
     if (message === 'stop') {
       void stop().finally(() => process.disconnect());
-      return;
+    } else if (message === 'watch') {
+      end = watch();
+      say({ watching: true });
+    } else if (message === 'watched') {
+      if (end !== undefined) say({ watched: end() });
+    } else {
+      const { user, system } = process.cpuUsage();
+      say({ cpuMicros: user + system });
     }
-    const { user, system } = process.cpuUsage();
-    process.send?.({ cpuMicros: user + system } satisfies FromServer);
   });
-  process.send?.({ port } satisfies FromServer);
+  say(start === undefined ? { port } : { port, start });
 }

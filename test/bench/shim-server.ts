@@ -4,8 +4,10 @@ import { startApp } from '../../src/app.js';
 import { createLog } from '../../src/observe/log.js';
 import { surroundings } from '../../src/settings.js';
 import { serveBench } from './server-process.js';
+import { countStatements } from './watch.js';
 
 async function main(): Promise<void> {
+  countStatements();
   const parsed = parseConfig(process.argv.slice(2), {}, () => '', surroundings());
   if ('errors' in parsed) throw new Error(parsed.errors.join('; '));
   const log = createLog({ level: 'warn' });

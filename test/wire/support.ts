@@ -57,7 +57,7 @@ export async function answer(
 ): Promise<Buffer | number | 'close'> {
   const result = await service.handle(Buffer.from(body as string), protocol, reply, CALLER);
   if ('close' in result) return 'close';
-  return result.status === 200 ? result.body : result.status;
+  return result.status === 200 ? Buffer.concat([result.body].flat()) : result.status;
 }
 
 /** The answer to a TJSON message, parsed. */

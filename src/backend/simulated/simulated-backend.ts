@@ -13,6 +13,7 @@ import type {
 import { EventDelivery, type DeliveryOptions } from '../supervised.js';
 import { SLAVE_ASSIGNED_STATES, TERMINAL_STATES } from '../../core/model/statuses.js';
 import type { Clock } from '../../time.js';
+import { Turns } from '../../time.js';
 import {
   currentStatus,
   isEnded,
@@ -54,9 +55,11 @@ export class SimulatedBackend implements ClusterBackend {
     this.cluster.attach(this.#listener);
     const answered: Promise<void>[] = [];
     const knownIds = new Set(known.map((task) => task.taskId));
+    const turns = new Turns();
     for (const task of known) {
       const event = this.#adopted(task);
       if (event !== undefined) answered.push(delivery.status(event));
+      if (turns.isDue()) await turns.pause();
     }
     for (const task of this.cluster.liveTasks()) {
       const event = currentStatus(task, this.options.clock.wallNow());
