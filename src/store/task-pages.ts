@@ -94,9 +94,7 @@ export class TaskPages {
     const isPage = offset > 0 || limit > 0;
     const rows = isPage
       ? await pageOf<VersionRow>(queries, VERSION, filter)
-      : await queries.run<VersionRow>(
-          sql`SELECT ${VERSION} FROM tasks t WHERE ${taskConditions(filter)}`,
-        );
+      : await versionsOf(queries, filter);
     const found: (Kept | undefined)[] = [];
     const missing: string[] = [];
     for (const row of rows) {
@@ -199,6 +197,18 @@ export class TaskPages {
     this.bytes -= this.kept.get(taskId)?.bytes ?? 0;
     this.kept.delete(taskId);
   }
+}
+
+/** All that match, in no order: as one text, which costs a third of as many rows. Ids have no blanks. */
+async function versionsOf(queries: Queries, filter: TaskFilter): Promise<VersionRow[]> {
+  const [row] = await queries.run<{ versions: string | null }>(sql`
+    SELECT string_agg(t.task_id || ' ' || t.xmin::text, ',') AS versions
+      FROM tasks t WHERE ${taskConditions(filter)}`);
+  const texts = row?.versions?.split(',') ?? [];
+  return texts.map((text) => {
+    const end = text.indexOf(' ');
+    return { task_id: text.slice(0, end), version: text.slice(end + 1) };
+  });
 }
 
 /** By the time of the first event and then by id, whose characters are all ASCII. */
