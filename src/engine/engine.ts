@@ -14,6 +14,7 @@ import type { Stats } from '../observe/stats.js';
 import type { BackendCommand } from '../store/commands.js';
 import { ConfigStore } from '../store/configs.js';
 import type { Database } from '../store/database.js';
+import { dropOldReceipts } from '../store/receipts.js';
 import { TaskPages } from '../store/task-pages.js';
 import { findTasks } from '../store/tasks.js';
 import type { Clock, Timers } from '../time.js';
@@ -32,12 +33,12 @@ import { Jobs } from './jobs.js';
 import { Maintenance } from './maintenance.js';
 import { Drains } from './maintenance-drains.js';
 import type { UpdatePruningSettings } from './pruning.js';
-import { UpdatePruning } from './pruning.js';
+import { updatePruning } from './pruning.js';
 import { Quotas } from './quotas.js';
 import { Reconciliation } from './reconciliation.js';
-import { ReceiptSweep } from './receipt-sweep.js';
 import { Recovery } from './recovery.js';
 import { Reports } from './reports.js';
+import { Rounds } from './rounds.js';
 import { Scheduling } from './scheduling.js';
 import type { SchedulingSettings } from './scheduling/settings.js';
 import { DEFAULT_SCHEDULING } from './scheduling/settings.js';
@@ -117,6 +118,8 @@ export interface EngineOptions {
   readonly onReplaced?: () => void;
 }
 
+const RECEIPT_SWEEP_MS = 60_000;
+
 /** Work that comes round by itself once the scheduler serves. */
 interface Chore {
   start(): void;
@@ -147,7 +150,6 @@ export class Engine {
   readonly taskAdmin: TaskAdmin;
   readonly reconciliation: Reconciliation;
   readonly taskPruning: TaskPruning;
-  readonly updatePruning: UpdatePruning;
   readonly slaMetrics: SlaMetrics;
   readonly backups: Backups | undefined;
   readonly recovery: Recovery | undefined;
@@ -226,17 +228,18 @@ export class Engine {
       ...{ db, tasks, clock, timers, stats, log },
       limits: settings.taskHistory,
     });
-    this.updatePruning = new UpdatePruning({
-      ...{ db, clock, timers, stats, log },
-      settings: settings.updatePruning,
+    const receiptSweep = new Rounds({
+      ...{ timers, log, intervalMs: RECEIPT_SWEEP_MS, round: () => dropOldReceipts(db) },
+      failure: 'old receipts could not be deleted',
     });
     this.slaMetrics = new SlaMetrics({
       ...{ db, configs, clock, timers, stats, log },
       settings: settings.slaMetrics,
     });
     this.chores = [
-      ...[this.updatePruning, this.maintenance, this.slaMetrics],
-      ...[this.taskPruning, this.reconciliation, new ReceiptSweep({ db, timers, log })],
+      updatePruning({ ...{ db, clock, timers, stats, log }, settings: settings.updatePruning }),
+      ...[this.maintenance, this.slaMetrics],
+      ...[this.taskPruning, this.reconciliation, receiptSweep],
     ];
     if (settings.backups !== undefined) {
       this.backups = new Backups({ db, clock, timers, stats, log, settings: settings.backups });

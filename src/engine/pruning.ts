@@ -8,7 +8,8 @@ import type { Log } from '../observe/log.js';
 import type { Stats } from '../observe/stats.js';
 import type { Database } from '../store/database.js';
 import { findEndedUpdates, pruneUpdates } from '../store/update-history.js';
-import type { Clock, TimerHandle, Timers } from '../time.js';
+import type { Clock, Timers } from '../time.js';
+import { Rounds } from './rounds.js';
 
 /** Updates deleted in one transaction: one of a thousand instances has thousands of events. */
 const BATCH_SIZE = 100;
@@ -27,56 +28,23 @@ export interface UpdatePruningOptions {
   readonly settings: UpdatePruningSettings;
 }
 
-export class UpdatePruning {
-  private next: TimerHandle | undefined;
-  private stopped = false;
-  private running = false;
-
-  constructor(private readonly options: UpdatePruningOptions) {
-    options.stats.increment('job_updates_pruned', 0);
-  }
-
-  /** A run is under way. */
-  get busy(): boolean {
-    return this.running;
-  }
-
-  /** The first run comes after one interval. */
-  start(): void {
-    this.next = this.options.timers.set(this.options.settings.intervalMs, () => {
-      void this.run().then(() => {
-        if (!this.stopped) this.start();
-      });
-    });
-  }
-
-  stop(): void {
-    this.stopped = true;
-    this.next?.cancel();
-  }
-
-  /** What fails is logged and left for the next run. */
-  private async run(): Promise<void> {
-    const { log } = this.options;
-    this.running = true;
-    try {
-      await this.prune();
-    } catch (error) {
-      log.warn({ err: error }, 'old updates could not be deleted; trying again later');
-    } finally {
-      this.running = false;
-    }
-  }
-
-  private async prune(): Promise<void> {
-    const { db, clock, stats, log, settings } = this.options;
-    const ended = await db.read((tx) => findEndedUpdates(tx));
-    const ids = updatesToPrune(ended, clock.wallNow(), settings);
-    for (let from = 0; from < ids.length && !this.stopped; from += BATCH_SIZE) {
-      const batch = ids.slice(from, from + BATCH_SIZE);
-      const pruned = await db.write({}, (tx) => pruneUpdates(tx, batch));
-      stats.increment('job_updates_pruned', pruned);
-      log.info({ pruned }, 'old updates deleted');
-    }
-  }
+/** The first run comes after one interval. */
+export function updatePruning(options: UpdatePruningOptions): Rounds {
+  const { db, clock, timers, stats, log, settings } = options;
+  stats.increment('job_updates_pruned', 0);
+  const rounds = new Rounds({
+    ...{ timers, log, intervalMs: settings.intervalMs },
+    failure: 'old updates could not be deleted; trying again later',
+    round: async () => {
+      const ended = await db.read((tx) => findEndedUpdates(tx));
+      const ids = updatesToPrune(ended, clock.wallNow(), settings);
+      for (let from = 0; from < ids.length && !rounds.stopped; from += BATCH_SIZE) {
+        const batch = ids.slice(from, from + BATCH_SIZE);
+        const pruned = await db.write({}, (tx) => pruneUpdates(tx, batch));
+        stats.increment('job_updates_pruned', pruned);
+        log.info({ pruned }, 'old updates deleted');
+      }
+    },
+  });
+  return rounds;
 }

@@ -1,5 +1,5 @@
 /** The tables as kysely sees them; migrations/ is the truth. */
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, Selectable } from 'kysely';
 import type {
   ExplicitUpdateStatus,
   ScheduleStatus,
@@ -31,6 +31,9 @@ export interface TasksTable {
   /** Filled in by a trigger. */
   ended_at: Generated<Timestamp | null>;
 }
+
+/** A row of tasks as it is read. */
+export type TaskColumns = Selectable<TasksTable>;
 
 export interface TaskEventsTable {
   id: Generated<string>;

@@ -10,6 +10,7 @@ import { ACTIVE_STATES, SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js'
 import type { Task, TaskEvent } from '../core/model/task.js';
 import { appendEvent } from '../core/task/transition.js';
 import type { Queries } from './database.js';
+import type { TaskColumns } from './schema.js';
 
 /** A task with the events a client is shown. */
 export interface StoredTask extends Omit<Task, 'config' | 'job'> {
@@ -60,18 +61,19 @@ export function taskConditions(filter: TaskFilter): RawBuilder<unknown> {
   return sql.join(all, sql` AND `);
 }
 
-export interface StoredTaskRow {
-  task_id: string;
-  instance_id: number;
-  config_hash: string;
-  status: ScheduleStatus;
-  slave_host: string | null;
-  slave_id: string | null;
-  assigned_ports: Record<string, number>;
-  failure_count: number;
-  times_partitioned: number;
-  ancestor_id: string | null;
-}
+export type StoredTaskRow = Pick<
+  TaskColumns,
+  | 'task_id'
+  | 'instance_id'
+  | 'config_hash'
+  | 'status'
+  | 'slave_host'
+  | 'slave_id'
+  | 'assigned_ports'
+  | 'failure_count'
+  | 'times_partitioned'
+  | 'ancestor_id'
+>;
 
 export const STORED_TASK_COLUMNS = sql`
   t.task_id, t.instance_id, t.config_hash, t.status, t.slave_host, t.slave_id, t.assigned_ports,

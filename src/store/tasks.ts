@@ -6,6 +6,7 @@ import { ACTIVE_STATES, SLAVE_ASSIGNED_STATES } from '../core/model/statuses.js'
 import type { TaskEvent } from '../core/model/task.js';
 import type { Queries, WriteTransaction } from './database.js';
 import { inSlices } from './slices.js';
+import type { TaskColumns } from './schema.js';
 
 /** A task as its row has it, with what its events say in short. */
 export interface TaskRecord {
@@ -54,20 +55,10 @@ export interface NewTaskEvent extends TaskEvent {
   readonly taskId: string;
 }
 
-interface TaskRow {
-  task_id: string;
-  role: string;
-  environment: string;
-  job_name: string;
-  instance_id: number;
-  config_hash: string;
-  status: ScheduleStatus;
-  slave_host: string | null;
-  slave_id: string | null;
-  assigned_ports: Record<string, number>;
-  failure_count: number;
-  times_partitioned: number;
-  ancestor_id: string | null;
+interface TaskRow extends Omit<
+  TaskColumns,
+  'created_at' | 'removed_at' | 'removed_reason' | 'ended_at'
+> {
   ever_killing: boolean;
   event_id: string;
   event_at: number;
