@@ -97,3 +97,47 @@ test('when very many hosts are freed at once, groups are woken rather than all h
   expect(due).toBeGreaterThanOrEqual(60);
   expect(due).toBeLessThan(100);
 });
+
+test('what counts towards a limit is counted once for all hosts, and anew when it changes', () => {
+  const ledger = new HostLedger([]);
+  let reads = 0;
+  const report = (host: string, rack: string): void => {
+    const attributes = Object.defineProperty({}, 'rack', {
+      ...{ enumerable: true, configurable: true },
+      get: () => {
+        reads += 1;
+        return [rack];
+      },
+    });
+    const total = { cpus: 100, ramMb: 1, diskMb: 1 };
+    ledger.report({ host, agentId: host, up: true, attributes, total });
+  };
+  for (let n = 0; n < 100; n++) report(`h${n}`, `r${n}`);
+  const config: TaskConfig = {
+    ...aConfig('c'),
+    ...{ resources: [{ numCpus: 1 }] },
+    constraints: [{ name: 'rack', constraint: { limit: { limit: 1 } } }],
+  };
+  const jobText = 'r/prod/j';
+  const take = (n: number): void =>
+    ledger.take({
+      ...{ taskId: `t${n}`, host: `h${n}`, jobText, groupKey: 'g', config },
+      ...{ ports: [], status: 'RUNNING' },
+    });
+  for (let n = 0; n < 50; n++) take(n);
+  const judge = new Judge(ledger, { wallNow: () => 0 } as Clock, new Stats(), 0);
+  const open = (): number => {
+    const ask = judge.asking(jobText, config);
+    return [...ledger.hosts()].filter((host) => ask(host).length === 0).length;
+  };
+  expect(open()).toBe(50);
+  // Not 50 times 100.
+  expect(reads).toBeLessThan(1_000);
+  take(50);
+  expect(open()).toBe(49);
+  ledger.release('t0');
+  expect(open()).toBe(50);
+  // The host of a running task moves into the rack of h0.
+  report('h1', 'r0');
+  expect(open()).toBe(49);
+});
