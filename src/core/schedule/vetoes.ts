@@ -44,6 +44,24 @@ function maintenanceVeto(
     : undefined;
 }
 
+/** By list, then by attribute: hosts are asked one after the other with the same list, which may be long. */
+const counted = new WeakMap<readonly Attributes[], Map<string, ReadonlyMap<string, number>>>();
+
+/** How many of the tasks are on hosts with each value of an attribute. The list must never change. */
+function countsOf(jobTasks: readonly Attributes[], name: string): ReadonlyMap<string, number> {
+  let byName = counted.get(jobTasks);
+  if (byName === undefined) counted.set(jobTasks, (byName = new Map()));
+  const known = byName.get(name);
+  if (known !== undefined) return known;
+  const counts = new Map<string, number>();
+  for (const task of jobTasks) {
+    for (const value of new Set(valuesOf(task, name)))
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  byName.set(name, counts);
+  return counts;
+}
+
 function constraintVeto(
   constraint: Constraint,
   attributes: Attributes,
@@ -58,9 +76,8 @@ function constraintVeto(
     return matches !== value.negated ? undefined : unsatisfied;
   }
   if (limit === undefined || present.length === 0) return unsatisfied;
-  const exhausted = present.some(
-    (v) => jobTasks.filter((task) => valuesOf(task, name).includes(v)).length >= limit.limit,
-  );
+  const counts = countsOf(jobTasks, name);
+  const exhausted = present.some((v) => (counts.get(v) ?? 0) >= limit.limit);
   return exhausted ? { kind: 'limit', name, score: CONSTRAINT_SCORE } : undefined;
 }
 

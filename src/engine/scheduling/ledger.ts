@@ -32,6 +32,8 @@ export class HostLedger {
   private readonly allocations = new Map<string, Allocation>();
   private readonly byHost = new Map<string, Map<string, Allocation>>();
   private readonly byJob = new Map<string, Map<string, Allocation>>();
+  /** What `jobTasks` said, until something in it changes. */
+  private readonly jobViews = new Map<string, readonly Host['attributes'][]>();
 
   constructor(private readonly portRanges: readonly Range[]) {}
 
@@ -46,6 +48,7 @@ export class HostLedger {
 
   /** What the backend says of a host; its tasks keep their places whatever that is. */
   report(event: HostEvent): void {
+    this.jobViews.clear();
     if (!event.up) {
       this.entries.delete(event.host);
       return;
@@ -84,16 +87,25 @@ export class HostLedger {
     return this.allocations.get(taskId);
   }
 
-  /** Attributes of the hosts of a job's tasks, one entry for each task: for limit constraints. */
-  jobTasks(jobText: string): Host['attributes'][] {
-    const tasks = [...(this.byJob.get(jobText)?.values() ?? [])];
-    return tasks.map(({ host }) => this.host(host)?.attributes ?? {});
+  /**
+   * Attributes of the hosts of a job's tasks, one entry for each task: for limit constraints. The same array
+   * as long as nothing in it changes, so that what is counted in it need not be counted for each host.
+   */
+  jobTasks(jobText: string): readonly Host['attributes'][] {
+    const known = this.jobViews.get(jobText);
+    if (known !== undefined) return known;
+    const tasks = this.byJob.get(jobText);
+    if (tasks === undefined) return [];
+    const view = [...tasks.values()].map(({ host }) => this.host(host)?.attributes ?? {});
+    this.jobViews.set(jobText, view);
+    return view;
   }
 
   take(allocation: Allocation): void {
     this.allocations.set(allocation.taskId, allocation);
     insert(this.byHost, allocation.host, allocation);
     insert(this.byJob, allocation.jobText, allocation);
+    this.jobViews.delete(allocation.jobText);
     const entry = this.entries.get(allocation.host);
     if (entry !== undefined) charge(entry, allocation);
   }
@@ -105,6 +117,7 @@ export class HostLedger {
     this.allocations.delete(taskId);
     remove(this.byHost, allocation.host, taskId);
     remove(this.byJob, allocation.jobText, taskId);
+    this.jobViews.delete(allocation.jobText);
     const entry = this.entries.get(allocation.host);
     if (entry !== undefined) {
       for (const port of allocation.ports) entry.taken.delete(port);

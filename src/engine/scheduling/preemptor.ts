@@ -47,6 +47,19 @@ interface Slot {
   readonly sinceMs: number;
 }
 
+/** A search longer than this lets others have their turn, ms. */
+const SLICE_MS = 10;
+/** The pause then, ms. */
+const BREATH_MS = 1;
+
+/** A search under way. Hosts by name: what they have may change between two slices. */
+interface Search {
+  readonly sequence: Iterator<string>;
+  readonly hosts: Set<string>;
+  /** Groups that no host can be cleared for. */
+  readonly hopeless: Set<string>;
+}
+
 const DYING: ReadonlySet<ScheduleStatus> = new Set([
   'KILLING',
   'PREEMPTING',
@@ -131,23 +144,46 @@ export class Preemptor {
         idle.push([group.key, waiting.length]);
     }
     if (idle.length === 0) return;
-    const hosts = new Set([...ledger.hosts()].filter((host) => this.isOpen(host)));
-    const hopeless = new Set<string>();
-    for (const key of searchSequence(idle, settings.batchSize)) {
+    const open = [...ledger.hosts()].filter((host) => this.isOpen(host));
+    this.goOn({
+      sequence: searchSequence(idle, settings.batchSize)[Symbol.iterator](),
+      hosts: new Set(open.map(({ host }) => host)),
+      hopeless: new Set(),
+    });
+  }
+
+  /** With many groups and hosts a search takes seconds; pulses and the lease cannot wait that long. */
+  private goOn(search: Search): void {
+    const { clock, groups, timers } = this.options;
+    const { sequence, hosts, hopeless } = search;
+    const fromMs = clock.monoNow();
+    for (let next = sequence.next(); next.done !== true; next = sequence.next()) {
+      const key = next.value;
       const group = groups.get(key);
       if (group?.config === undefined || hopeless.has(key)) continue;
       if (!this.findSlot(group, group.config, hosts)) hopeless.add(key);
+      if (clock.monoNow() - fromMs <= SLICE_MS) continue;
+      // Whoever heard of a place may have set the next search.
+      this.timer?.cancel();
+      this.timer = timers.set(BREATH_MS, () => {
+        this.timer = undefined;
+        this.goOn(search);
+        this.arm();
+      });
+      return;
     }
   }
 
-  private findSlot(group: TaskGroup, config: TaskConfig, hosts: Set<Host>): boolean {
+  private findSlot(group: TaskGroup, config: TaskConfig, hosts: Set<string>): boolean {
     const { clock, ledger, slotFound } = this.options;
-    for (const host of hosts) {
-      const victims = this.victimsOn(group, config, host, ledger.tasksOn(host.host));
+    for (const name of hosts) {
+      const host = ledger.host(name);
+      if (host === undefined || !this.isOpen(host)) continue;
+      const victims = this.victimsOn(group, config, host, ledger.tasksOn(name));
       if (victims === undefined) continue;
-      hosts.delete(host);
+      hosts.delete(name);
       const ids = new Set(victims.map(({ taskId }) => taskId));
-      const slot: Slot = { host: host.host, victims: ids, sinceMs: clock.monoNow() };
+      const slot: Slot = { host: name, victims: ids, sinceMs: clock.monoNow() };
       this.slots.set(group.key, [...this.slotsOf(group.key), slot]);
       slotFound(group);
       return true;

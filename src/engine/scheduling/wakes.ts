@@ -8,7 +8,14 @@ import { hasLimit } from './judge.js';
 import type { HostLedger } from './ledger.js';
 import type { HostReservations } from './reservations.js';
 
+/**
+ * The filter is asked so often in one call at most. Groups beyond that are woken unasked: their attempts are
+ * limited, and a look at all groups and hosts could take seconds.
+ */
+const MAX_ASKS = 10_000;
+
 export class Wakes {
+  private asksLeft = MAX_ASKS;
   private readonly hosts = new Set<string>();
   private readonly jobs = new Set<string>();
 
@@ -32,6 +39,7 @@ export class Wakes {
   /** Makes the groups due at `atMs` that something freed since the last call may help. */
   wake(atMs: number): void {
     if (this.hosts.size === 0 && this.jobs.size === 0) return;
+    this.asksLeft = MAX_ASKS;
     for (const group of this.groups.all()) {
       if (group.penaltyMs > 0 && group.dueMs > atMs && this.helps(group))
         this.groups.wake(group, atMs);
@@ -45,6 +53,8 @@ export class Wakes {
     if (this.jobs.has(jobText) && hasLimit(config)) return true;
     const ask = this.judge.asking(jobText, config);
     for (const name of this.hosts) {
+      if (this.asksLeft === 0) return true;
+      this.asksLeft -= 1;
       const host = this.ledger.host(name);
       if (host !== undefined && this.reservations.admits(name, key) && ask(host).length === 0)
         return true;
