@@ -216,7 +216,8 @@ describe('users', () => {
     );
     expect(await world.end('t')).toEqual({
       state: 'failed',
-      message: 'job.role: there is no user no-such-user-here (F3)',
+      message:
+        'job.role: there is no user no-such-user-here on this machine, and --nosetuid is off (F3)',
     });
   });
 

@@ -26,7 +26,13 @@ export async function runUser(role: string, nosetuid: boolean): Promise<RunUser>
   const own = ownName();
   if (nosetuid || role === own) return { name: own };
   const ids = await lookUp(role);
-  if (ids === undefined) throw new DocumentProblem('F3', 'job.role', `there is no user ${role}`);
+  if (ids === undefined) {
+    throw new DocumentProblem(
+      'F3',
+      'job.role',
+      `there is no user ${role} on this machine, and --nosetuid is off`,
+    );
+  }
   if (process.getuid?.() !== 0) {
     throw new DocumentProblem('F3', 'job.role', `only root may run a task as ${role}`);
   }
