@@ -33,7 +33,7 @@ function setUp({ hosts, waiting, stepMs }: { hosts: number; waiting: number; ste
   for (let n = 0; n < hosts; n++) {
     const host = `h${n}`;
     const total = { cpus: 1, ramMb: 1, diskMb: 1 };
-    ledger.report({ host, agentId: host, up: true, attributes: {}, total });
+    ledger.report({ host, agentId: host, up: true, attributes: {}, total, free: total });
     ledger.take({
       ...{ taskId: `on-${host}`, host, jobText: 'low/prod/j', groupKey: 'low' },
       ...{ config: config('r', 1, 0), ports: [], status: 'RUNNING' },
@@ -110,7 +110,7 @@ test('what counts towards a limit is counted once for all hosts, and anew when i
       },
     });
     const total = { cpus: 100, ramMb: 1, diskMb: 1 };
-    ledger.report({ host, agentId: host, up: true, attributes, total });
+    ledger.report({ host, agentId: host, up: true, attributes, total, free: total });
   };
   for (let n = 0; n < 100; n++) report(`h${n}`, `r${n}`);
   const config: TaskConfig = {
