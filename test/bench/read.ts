@@ -21,7 +21,7 @@ import type { Watched } from './watch.js';
 const MAX_SHARE_OF_TIME = 0.1;
 const MAX_SHARE_OF_MEMORY = 0.25;
 const MAX_HELD_MS = 100;
-const WARM_ROUNDS = 3;
+const WARM_ROUNDS = 10;
 const PULSE_EVERY_MS = 10;
 const TASK_READS = ['getTasksWithoutConfigs', 'getTasksStatus'];
 const PROTOCOLS: readonly ProtocolName[] = ['binary', 'json'];
