@@ -72,8 +72,10 @@ export class Updater {
 
   /** Reads the registry from Postgres; until then no pulse and no verb is answered. */
   async load(): Promise<void> {
+    const turns = new Turns();
     for (const record of await this.options.db.read((tx) => findActiveUpdates(tx))) {
       this.registry.put(record);
+      if (turns.isDue()) await turns.pause();
     }
     this.registry.loaded = true;
     this.watchForSleep();

@@ -36,8 +36,11 @@ export class BenchServer {
   }
 
   /** What the work costs the server's process, and what the work came to. */
-  async watched<T>(work: () => Promise<T>): Promise<Watched & { readonly result: T }> {
-    this.child.send('watch');
+  async watched<T>(
+    work: () => Promise<T>,
+    what: 'memory' | 'time' = 'memory',
+  ): Promise<Watched & { readonly result: T }> {
+    this.child.send(`watch ${what}`);
     await next(this.child);
     const result = await work();
     this.child.send('watched');
@@ -76,8 +79,8 @@ export function serveBench(
   process.on('message', (message) => {
     if (message === 'stop') {
       void stop().finally(() => process.disconnect());
-    } else if (message === 'watch') {
-      end = watch();
+    } else if (message === 'watch memory' || message === 'watch time') {
+      end = watch(message === 'watch time' ? 'time' : 'memory');
       say({ watching: true });
     } else if (message === 'watched') {
       if (end !== undefined) say({ watched: end() });
