@@ -115,6 +115,8 @@ export class Arena {
   static async run(plan: BatchPlan): Promise<Journal> {
     const database = await createTestDatabase();
     const admin = new pg.Pool({ connectionString: database.url, max: 3 });
+    // `end` does not wait for the server to see it, so dropping the database may still end a connection.
+    admin.on('error', () => undefined);
     const isFlaky = plan.troubles.some(({ what }) => what === 'cut' || what === 'lose');
     const through = isFlaky ? await FlakyPostgres.listen() : undefined;
     const arena = new Arena(plan, database, admin, through);
