@@ -10,9 +10,10 @@ import type { Log } from '../observe/log.js';
 import type { Database } from '../store/database.js';
 import type { HostedTask, HostRecord } from '../store/hosts.js';
 import { findHostedTasks, findHosts } from '../store/hosts.js';
-import type { TimerHandle, Timers } from '../time.js';
+import type { Timers } from '../time.js';
 import type { Hosts } from './hosts.js';
 import type { Drains } from './maintenance-drains.js';
+import { Rounds } from './rounds.js';
 import type { TaskChange } from './tasks.js';
 
 export interface MaintenanceOptions {
@@ -32,31 +33,31 @@ export interface HostStatus {
 }
 
 export class Maintenance {
-  private next: TimerHandle | undefined;
-  private stopped = false;
+  private readonly looks: Rounds;
   private running = 0;
   /** Hosts on which a task has ended, to be looked at together. */
   private readonly toSettle = new Set<string>();
 
-  constructor(private readonly options: MaintenanceOptions) {}
+  constructor(private readonly options: MaintenanceOptions) {
+    const { timers, log, pollMs } = options;
+    this.looks = new Rounds({
+      ...{ timers, log, intervalMs: pollMs, round: () => this.poll() },
+      failure: 'draining hosts could not be looked at; trying again later',
+    });
+  }
 
   /** Something is under way that no lane may know of at the moment. */
   get busy(): boolean {
-    return this.running > 0;
+    return this.running > 0 || this.looks.busy;
   }
 
   /** The first look comes after one interval. */
   start(): void {
-    this.next = this.options.timers.set(this.options.pollMs, () => {
-      void this.run('draining hosts could not be looked at', () => this.poll()).then(() => {
-        if (!this.stopped) this.start();
-      });
-    });
+    this.looks.start();
   }
 
   stop(): void {
-    this.stopped = true;
-    this.next?.cancel();
+    this.looks.stop();
     this.options.drains.stop();
   }
 

@@ -12,7 +12,8 @@ import type { ConfigStore } from '../store/configs.js';
 import type { Database, Queries } from '../store/database.js';
 import type { TaskOnPage } from '../store/sla-metrics.js';
 import { findSlaEvents, taskPages } from '../store/sla-metrics.js';
-import type { Clock, TimerHandle, Timers } from '../time.js';
+import type { Clock, Timers } from '../time.js';
+import { Rounds } from './rounds.js';
 
 export interface SlaMetricsSettings {
   /** `-sla_stat_refresh_interval`, ms: between two passes, and the length of their time frame. */
@@ -43,45 +44,38 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 export class SlaMetrics {
   private values: ReadonlyMap<string, number> = new Map();
   private readonly shown = new Set<string>();
-  private next: TimerHandle | undefined;
-  private stopped = false;
-  private running = false;
+  private readonly rounds: Rounds;
 
-  constructor(private readonly options: SlaMetricsOptions) {}
+  constructor(private readonly options: SlaMetricsOptions) {
+    const { timers, log, settings } = options;
+    this.rounds = new Rounds({
+      ...{ timers, log, intervalMs: settings.intervalMs, round: () => this.pass() },
+      failure: 'SLA figures could not be computed; trying again',
+    });
+  }
 
   /** A pass is under way. */
   get busy(): boolean {
-    return this.running;
+    return this.rounds.busy;
   }
 
   /** The first pass comes after one interval; none comes where no figures are wanted. */
   start(): void {
-    const { timers, settings } = this.options;
-    if (settings.production.length + settings.nonProduction.length === 0) return;
-    this.next = timers.set(settings.intervalMs, () => {
-      void this.run().then(() => {
-        if (!this.stopped) this.start();
-      });
-    });
+    const { production, nonProduction } = this.options.settings;
+    if (production.length + nonProduction.length > 0) this.rounds.start();
   }
 
   stop(): void {
-    this.stopped = true;
-    this.next?.cancel();
+    this.rounds.stop();
     for (const name of this.shown) this.options.stats.removeGauge(name);
   }
 
-  /** What fails is logged and leaves the gauges as they are. */
-  private async run(): Promise<void> {
-    this.running = true;
+  /** What fails leaves the gauges as they are. */
+  private async pass(): Promise<void> {
     try {
       await this.publish(await this.compute());
     } catch (error) {
-      if (!this.stopped) {
-        this.options.log.warn({ err: error }, 'SLA figures could not be computed; trying again');
-      }
-    } finally {
-      this.running = false;
+      if (!this.rounds.stopped) throw error;
     }
   }
 
@@ -100,7 +94,7 @@ export class SlaMetrics {
     let firstProblem: unknown;
     await this.options.db.snapshot(async (queries) => {
       for await (const page of taskPages(queries, PAGE_SIZE)) {
-        if (this.stopped) return;
+        if (this.rounds.stopped) return;
         for (const { isOf, task } of await this.withEvents(queries, page, frame)) {
           try {
             figures[isOf].add(task);
@@ -157,7 +151,7 @@ export class SlaMetrics {
       if (!this.shown.has(name)) stats.gauge(name, () => this.values.get(name) ?? 0);
       this.shown.add(name);
       if (++count % GAUGES_A_TURN === 0) await turn();
-      if (this.stopped) return;
+      if (this.rounds.stopped) return;
     }
     for (const name of this.shown) {
       if (!values.has(name)) stats.removeGauge(name);

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { BACKUP_TABLES, type BackupTable } from './backup-tables.js';
 import type { Queries } from './database.js';
+import { inSlices } from './slices.js';
 
 export const BACKUP_FORMAT = 'aurora-shim';
 /** Raised by changes that an older release would read wrongly. */
@@ -75,17 +76,12 @@ export async function columnsOf(queries: Queries, table: string): Promise<string
   return rows.map((row) => row.name);
 }
 
-/** Rows as JSON objects, read through a cursor. */
+/** Rows as JSON objects. */
 async function* rowsOf(tx: Queries, table: BackupTable): AsyncGenerator<string[]> {
   const order = sql.join(table.orderBy.map((column) => sql.ref(column)));
-  await tx.run(sql`
-    DECLARE backup_rows NO SCROLL CURSOR FOR
-    SELECT row_to_json(t)::text AS row FROM ${sql.table(table.name)} t ORDER BY ${order}`);
-  const fetch = sql<{ row: string }>`FETCH ${sql.raw(String(table.rowsAtOnce))} FROM backup_rows`;
-  for (;;) {
-    const batch = await tx.run(fetch);
-    if (batch.length > 0) yield batch.map(({ row }) => row);
-    if (batch.length < table.rowsAtOnce) break;
+  const rows = sql<{ row: string }>`
+    SELECT row_to_json(t)::text AS row FROM ${sql.table(table.name)} t ORDER BY ${order}`;
+  for await (const batch of inSlices(tx, rows, table.rowsAtOnce)) {
+    yield batch.map(({ row }) => row);
   }
-  await tx.run(sql`CLOSE backup_rows`);
 }

@@ -5,6 +5,7 @@ import type { ScheduleStatus } from '../core/model/statuses.js';
 import type { SlaEvent, TimeFrame } from '../core/sla/metrics.js';
 import { DECISIVE_STATUSES } from '../core/sla/metrics.js';
 import type { Queries } from './database.js';
+import { inSlices } from './slices.js';
 
 /** A stored task, tombstones left out. */
 export interface TaskOnPage {
@@ -21,24 +22,18 @@ export interface TaskOnPage {
  */
 export async function* taskPages(queries: Queries, size: number): AsyncGenerator<TaskOnPage[]> {
   // A page that began behind the last task of the one before would have to be found by a scan each time.
-  await queries.run(sql`
-    DECLARE sla_tasks NO SCROLL CURSOR FOR
-      SELECT task_id AS "taskId", role, environment, job_name AS name, instance_id AS "instanceId",
-             status, config_hash AS "configHash"
-        FROM tasks
-       WHERE removed_at IS NULL
-       ORDER BY role, environment, job_name, instance_id`);
-  for (;;) {
-    const rows = await queries.run<Omit<TaskOnPage, 'job'> & JobKey>(
-      sql`FETCH FORWARD ${sql.lit(size)} FROM sla_tasks`,
-    );
+  const tasks = sql<Omit<TaskOnPage, 'job'> & JobKey>`
+    SELECT task_id AS "taskId", role, environment, job_name AS name, instance_id AS "instanceId",
+           status, config_hash AS "configHash"
+      FROM tasks
+     WHERE removed_at IS NULL
+     ORDER BY role, environment, job_name, instance_id`;
+  for await (const rows of inSlices(queries, tasks, size)) {
     yield rows.map(({ role, environment, name, ...task }) => ({
       ...task,
       job: { role, environment, name },
     }));
-    if (rows.length < size) break;
   }
-  await queries.run(sql`CLOSE sla_tasks`);
 }
 
 /**
