@@ -44,7 +44,6 @@ export function adoptTasks(options: AdoptionOptions): Promise<Adopted> {
     const known: KnownTask[] = [];
     const moving: TaskSnapshot[] = [];
     const running = new Set<string>();
-    const waiting: TaskRecord[] = [];
     const turns = new Turns();
     for await (const records of allActiveTasks(tx)) {
       const configOf = await configs.load(
@@ -56,20 +55,9 @@ export function adoptTasks(options: AdoptionOptions): Promise<Adopted> {
         known.push(knownTask(record, !unsubmitted.has(record.taskId)));
         if (record.status === 'RUNNING') running.add(record.taskId);
         else moving.push(snapshotOfRecord(record));
-        if (record.status === 'PENDING') waiting.push(record);
-        else scheduling.adopt(record, configOf(record.configHash).config);
+        scheduling.adopt(record, configOf(record.configHash).config);
         if (turns.isDue()) await turns.pause();
       }
-    }
-    // Who has waited longest comes first.
-    waiting.sort((a, b) => Number(a.newestEvent.id) - Number(b.newestEvent.id));
-    const configOf = await configs.load(
-      tx,
-      waiting.map((record) => record.configHash),
-    );
-    for (const record of waiting) {
-      scheduling.adopt(record, configOf(record.configHash).config);
-      if (turns.isDue()) await turns.pause();
     }
     return { known, left, moving, running };
   });

@@ -168,8 +168,10 @@ export class Scheduling {
   /** Begins to place. Tasks that were PENDING before are tried after a random delay and their penalty. */
   async start(): Promise<void> {
     const { db, tasks, random, settings } = this.options;
+    // Who has waited longest comes first.
     const found = [...this.found.values()].sort(
-      (a, b) => a.newestEvent.timestampMs - b.newestEvent.timestampMs,
+      ({ newestEvent: a }, { newestEvent: b }) =>
+        a.timestampMs - b.timestampMs || Number(a.id) - Number(b.id),
     );
     const penaltyOf = await db.read((tx) =>
       tasks.penaltiesOf(
